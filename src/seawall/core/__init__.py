@@ -1,0 +1,1 @@
+"""The words every other part shares; imports nothing of Seawall but itself."""

@@ -1,0 +1,39 @@
+"""Bars: the frame that flows from sources to features.
+
+A bar frame has a ``timestamp`` column (``datetime64[ms, UTC]``, the bar's *opening* time, sorted and unique)
+and float64 columns ``open, high, low, close, volume``. Optional raw columns (`OPTIONAL_COLUMNS`) are kept
+where a source has them. A bar is known only once it has closed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from seawall.core.files import array_digest
+
+PRICE_COLUMNS = ("open", "high", "low", "close")
+BAR_COLUMNS = (*PRICE_COLUMNS, "volume")
+OPTIONAL_COLUMNS = ("quote_volume", "trades", "taker_buy_base", "taker_buy_quote", "trends")
+OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
+
+
+def timestamps_ms(bars: pd.DataFrame) -> np.ndarray:
+    """Return the opening times as int64 milliseconds since 1970, shape (T,)."""
+    return pd.DatetimeIndex(bars["timestamp"]).tz_convert("UTC").tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+
+
+def from_milliseconds(values: np.ndarray) -> pd.Series[pd.Timestamp]:
+    """Return UTC timestamps of int64 milliseconds since 1970."""
+    return pd.Series(pd.DatetimeIndex(np.asarray(values, dtype="datetime64[ms]"), tz="UTC"), name="timestamp")
+
+
+def price_block(bars: pd.DataFrame) -> np.ndarray:
+    """Return open, high, low, close, volume as one C-contiguous float64 block, shape (T, 5)."""
+    return np.ascontiguousarray(bars[list(BAR_COLUMNS)].to_numpy(np.float64))
+
+
+def bars_digest(bars: pd.DataFrame) -> str:
+    """Return a content hash over timestamps and every raw column, independent of how they were stored."""
+    extra = [name for name in OPTIONAL_COLUMNS if name in bars.columns]
+    return array_digest(timestamps_ms(bars), price_block(bars), *(bars[name].to_numpy(np.float64) for name in extra))

@@ -1,0 +1,73 @@
+"""Errors, arranged by what to do next.
+
+Every message names the thing, its value and what is allowed. The command line turns each error into one
+line on standard error and the error's exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from errno import EDQUOT, EFBIG, ENOSPC
+from pathlib import Path
+from typing import ClassVar
+
+
+class SeawallError(Exception):
+    """Base of every error that Seawall raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(SeawallError):
+    """A setting or argument is wrong: fix it and run again."""
+
+    exit_code = 2
+
+
+class DataError(SeawallError):
+    """The data, a file or the disk cannot be used as it is: refused."""
+
+    exit_code = 2
+
+
+class TransientError(SeawallError):
+    """A venue or a network failed for now: try again."""
+
+
+class GuardVeto(SeawallError):
+    """A guard refused to go on: hold."""
+
+
+class InvariantError(SeawallError):
+    """Something that can never be true was seen: stop."""
+
+
+_DISK_FULL = {ENOSPC, EDQUOT, EFBIG}
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Say whether an operating-system error means that no room is left for the file."""
+    return error.errno in _DISK_FULL
+
+
+@contextmanager
+def disk_errors(path: Path) -> Generator[None]:
+    """Translate a full disk or a refused write into a `DataError` that names the path.
+
+    Args:
+        path: The file or folder being written.
+
+    Raises:
+        DataError: The disk is full, or the path may not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DataError(
+                f"no room left to write {path} ({error.strerror}); nothing was kept of it: free some space and run again"
+            ) from error
+        if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
+            raise DataError(f"cannot write {path}: {error.strerror}") from error
+        raise

@@ -1,0 +1,140 @@
+"""Writing files so that a reader never sees half of one: write beside, then rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from seawall.core.errors import DataError, disk_errors
+
+
+@contextmanager
+def replacing_file(path: Path) -> Generator[Path]:
+    """Give a temporary sibling of `path` to write; rename it over `path` if the block succeeds.
+
+    Args:
+        path: The final file. Its folder is created.
+
+    Yields:
+        The temporary path, with the same suffix as `path`.
+
+    Raises:
+        DataError: The disk is full or the path may not be written; `path` is as it was.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _flush(temporary)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Generator[Path]:
+    """Give a temporary sibling folder to fill; put it in the place of `path` if the block succeeds.
+
+    Args:
+        path: The final folder. An older one of that name is removed only after the new one is whole.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        DataError: The disk is full or the path may not be written; `path` is as it was.
+    """
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o755)
+            old = None
+            if path.exists():
+                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
+                os.replace(path, old / path.name)
+            os.replace(temporary, path)
+            if old is not None:
+                shutil.rmtree(old)
+        finally:
+            if temporary.exists():
+                shutil.rmtree(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    with replacing_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON document whole or not at all; NaN and infinity become null."""
+    write_text(path, to_json(value) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document.
+
+    Raises:
+        DataError: The file is missing, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"no file {path}") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not readable JSON: {error}") from error
+
+
+def to_json(value: Any, *, indent: int | None = 2) -> str:
+    """Render a value as strict JSON: NumPy scalars and arrays become plain, NaN and infinity become null."""
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the SHA-256 of a value's canonical JSON, in hexadecimal."""
+    text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def array_digest(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 over the dtypes, shapes and bytes of arrays, in hexadecimal."""
+    state = hashlib.sha256()
+    for array in arrays:
+        contiguous = np.ascontiguousarray(array)
+        state.update(f"{contiguous.dtype.str}{contiguous.shape}".encode())
+        state.update(contiguous.data)
+    return state.hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(cast("Any", value.tolist()))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb+") as handle:
+        os.fsync(handle.fileno())

@@ -1,0 +1,181 @@
+"""The contracts between parts. Each part is known to the others only by these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from seawall.core.market import Market
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a policy sees at the close of a bar, by reference.
+
+    Attributes:
+        market: The market (history, or live's growing tail) that the rows refer to.
+        rows: Row of the bar that has just closed, int64, shape (N,).
+        account: Account features and guard state, float32, shape (N, A).
+    """
+
+    market: Market
+    rows: np.ndarray
+    account: np.ndarray
+
+
+class Policy(Protocol):
+    """Anything that can act: our agents, baselines, an oracle, a constant."""
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Choose one action for each of N environments.
+
+        Args:
+            observation: What is known at the close of the bar.
+            deterministic: Take the most likely action rather than a sample.
+
+        Returns:
+            Actions, shape (N,) or (N, K), in the numbering of the policy's action scheme; and details to record,
+            each an array of length N.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What the policy asked for, free of any numbering of actions.
+
+    Attributes:
+        target: Wanted exposure as a fraction of equity, float64, shape (N,). HOLD asks for the current target.
+        signal: −1 sell, 0 hold, +1 buy; int8, shape (N,). Rules about repeated *actions* read this.
+    """
+
+    target: np.ndarray
+    signal: np.ndarray
+
+
+class ActionScheme(Protocol):
+    """Turns a network's output into a target exposure. Named, and saved with the model."""
+
+    @property
+    def name(self) -> str:
+        """The scheme's registered name."""
+        ...
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Name of each discrete action, in its numbering; empty where actions are continuous."""
+        ...
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The exposures that the scheme can ask for, ascending."""
+        ...
+
+    def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
+        """Translate actions.
+
+        Args:
+            actions: The policy's output, shape (N,).
+            current: Target exposure now in force, float64, shape (N,).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class GuardContext:
+    """What a guard may look at, known at the close of the bar at which the decision is taken.
+
+    Attributes:
+        signal: −1 sell, 0 hold, +1 buy, as asked by the policy; int8, shape (N,).
+        timestamp_ms: Opening time of the bar that has just closed, int64, shape (N,).
+        equity: Marked at that close, float64, shape (N,).
+        peak_equity: Highest mark so far in the episode, float64, shape (N,).
+    """
+
+    signal: np.ndarray
+    timestamp_ms: np.ndarray
+    equity: np.ndarray
+    peak_equity: np.ndarray
+
+
+@dataclass(frozen=True)
+class GuardVerdict:
+    """A guard's answer.
+
+    Attributes:
+        allowed: Exposure that may be taken, float64, shape (N,): between proposal and current, or proposal and zero.
+        reason: 0 where the proposal passed unchanged, else 1 + index into the guard's `reasons`; int8, shape (N,).
+        state: The guard's next state, float64, shape (N, K).
+    """
+
+    allowed: np.ndarray
+    reason: np.ndarray
+    state: np.ndarray
+
+
+@runtime_checkable
+class Guard(Protocol):
+    """A rule that may only veto or reduce. One object serves training, backtest and live."""
+
+    @property
+    def name(self) -> str:
+        """The guard's registered name."""
+        ...
+
+    @property
+    def may_block_exit(self) -> bool:
+        """Whether the guard may keep risk that the policy wanted to cut."""
+        ...
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What each non-zero reason code means, in plain words."""
+        ...
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the K state columns, which the policy sees as part of its account row."""
+        ...
+
+    def initial_state(self, n: int) -> np.ndarray:
+        """Return the state at the start of an episode for n environments, float64, shape (n, K)."""
+        ...
+
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> GuardVerdict:
+        """Judge proposals of N environments.
+
+        Args:
+            current: Target exposure now in force, float64, shape (N,).
+            proposed: Exposure that the policy, or the guard before, asks for, float64, shape (N,).
+            context: What else is known at this close.
+            state: State as last returned, shape (N, K).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A pure function of bars to named columns, with what it needs and how long it takes to warm up.
+
+    Attributes:
+        name: Registered name.
+        columns: Names of the float columns, in order.
+        warmup: Bars before the first whose values no earlier bar can change.
+        requires: Optional raw columns that must be present beside open, high, low, close and volume.
+        compute: Maps a bar frame of T rows to a float64 block of shape (T, F); NaN only in the warm-up. Row t uses
+            rows up to t alone, and its value is known at the close of bar t.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    warmup: int
+    requires: tuple[str, ...]
+    compute: Any = field(repr=False)
+
+    def __call__(self, bars: pd.DataFrame) -> np.ndarray:
+        """Compute the columns on exactly these bars."""
+        return self.compute(bars)
