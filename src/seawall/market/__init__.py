@@ -1,0 +1,1 @@
+"""Bars in: read from files, checked, stored, made up, and split. Nothing here knows of features or money."""

@@ -1,0 +1,104 @@
+"""Chronological split of a market into training, validation and test rows, with unused rows between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from seawall.core.errors import ConfigError, DataError
+from seawall.core.market import RowRange
+from seawall.core.params import Params
+
+# A range needs one row to decide at and one to mark.
+_LEAST_ROWS = 2
+# Fractions are decimal, rows are counted: 0.29 * 100 must give 29 rows, although it is 28.999... in binary.
+_ROUNDING = 1e-9
+
+
+class SplitParams(Params):
+    """How the usable rows are shared out, oldest first."""
+
+    train: float = Field(0.70, gt=0.0, lt=1.0, description="Share of rows to learn from")
+    validation: float = Field(0.15, gt=0.0, lt=1.0, description="Share of rows on which checkpoints are chosen")
+    test: float = Field(0.15, gt=0.0, lt=1.0, description="Share of rows on which no choice is made")
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> SplitParams:
+        total = self.train + self.validation + self.test
+        if abs(total - 1.0) > _ROUNDING:
+            raise ValueError(f"train, validation and test sum to {total:.6g}; they must sum to 1")
+        return self
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three row ranges in order of time.
+
+    Attributes:
+        train: Rows to learn from, and to fit scalers on.
+        validation: Rows on which checkpoints are chosen.
+        test: Rows on which the result is judged.
+        purge: Unused rows between two consecutive ranges.
+    """
+
+    train: RowRange
+    validation: RowRange
+    test: RowRange
+    purge: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the split as plain numbers, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> Split:
+        """Restore what `to_dict` gave.
+
+        Raises:
+            DataError: A part of the split is missing.
+        """
+        try:
+            ranges = {name: RowRange(**saved[name]) for name in ("train", "validation", "test")}
+            return cls(**ranges, purge=int(saved["purge"]))
+        except (KeyError, TypeError) as error:
+            raise DataError(f"saved split {dict(saved)} is not whole: train, validation, test and purge are needed") from error
+
+
+def chronological_split(first_row: int, n_rows: int, params: SplitParams, purge: int) -> Split:
+    """Cut rows ``first_row .. n_rows - 1`` into three ranges, oldest first.
+
+    A window of length L and a reward that looks H bars ahead reach L + H rows over a cut; `purge` is at least that,
+    so that no row of one part is seen from another.
+
+    Args:
+        first_row: First usable row: its features are warmed up and its window is whole.
+        n_rows: Rows of the market, counted from row 0.
+        params: Shares of the parts.
+        purge: Rows left unused between consecutive parts, at least 0.
+
+    Returns:
+        The split; it uses every row from `first_row` on, but the purged ones.
+
+    Raises:
+        ConfigError: `first_row` or `purge` is negative.
+        DataError: Too few rows for two in each part.
+    """
+    for name, value in (("first_row", first_row), ("purge", purge)):
+        if value < 0:
+            raise ConfigError(f"{name} is {value}; allowed: 0 or more")
+    shares = (params.train, params.validation, params.test)
+    usable = n_rows - first_row - 2 * purge
+    needed = max(math.ceil(_LEAST_ROWS / share - _ROUNDING) for share in shares)
+    if usable < needed:
+        raise DataError(
+            f"{n_rows} rows are too few to split: {first_row + 2 * purge + needed} are required "
+            f"({first_row} to warm up, {2 * purge} purged, {needed} to share out)"
+        )
+    train_rows, validation_rows = (math.floor(usable * share + _ROUNDING) for share in shares[:2])
+    train = RowRange(first_row, first_row + train_rows)
+    validation = RowRange(train.stop + purge, train.stop + purge + validation_rows)
+    return Split(train, validation, RowRange(validation.stop + purge, n_rows), purge)

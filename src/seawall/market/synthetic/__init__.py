@@ -1,0 +1,1 @@
+"""Markets that are made, not recorded: one that looks like a market, and ones whose best result is known."""
