@@ -1,0 +1,1 @@
+"""From bars to causal, scaled columns: what a policy is allowed to see."""
