@@ -1,0 +1,134 @@
+"""Which rows an episode covers: a pure function of (seed, environment, episode).
+
+Random draws are hashes of a counter, so a trajectory does not depend on how many environments run beside it, in which
+order they end, or on how many threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from seawall.core.errors import ConfigError
+from seawall.core.market import Market, RowRange
+
+StartMode = Literal["random", "sequential", "first"]
+
+_INCREMENT = np.uint64(0x9E3779B97F4A7C15)
+_FIRST_MULTIPLIER = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND_MULTIPLIER = np.uint64(0x94D049BB133111EB)
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Return the SplitMix64 output for each uint64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014)."""
+    mixed = values + _INCREMENT
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST_MULTIPLIER
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND_MULTIPLIER
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def uniform(key: int, environments: np.ndarray, episodes: np.ndarray) -> np.ndarray:
+    """Return one uniform number in [0, 1) for each (environment, episode), float64, shape (K,).
+
+    Args:
+        key: 63-bit key of the stream, as from `derived_seed`.
+        environments: Index of each environment, at least 0, shape (K,).
+        episodes: Index of each episode, at least 0, shape (K,).
+    """
+    bits = _mixed(np.asarray(environments, dtype=np.uint64) ^ _mixed(np.full(len(environments), key, dtype=np.uint64)))
+    bits = _mixed(np.asarray(episodes, dtype=np.uint64) ^ bits)
+    return (bits >> np.uint64(11)) * 2.0**-53
+
+
+def decision_range(market: Market, rows: RowRange, window: int) -> RowRange:
+    """Return the part of a range in which decisions can be taken, in one series, with whole warmed-up windows.
+
+    Args:
+        market: The market.
+        rows: The rows asked for.
+        window: Rows of features that a decision sees, its own included. They may lie before `rows`.
+
+    Raises:
+        ConfigError: The range leaves its series, or holds no decision; the rows present and required are named.
+    """
+    series = int(np.searchsorted(np.asarray(market.starts), rows.start, side="right")) - 1
+    if series >= len(market.symbols) or rows.stop > market.starts[series + 1]:
+        raise ConfigError(
+            f"rows {rows.start}..{rows.stop - 1} leave their series; allowed: rows within one of the series that start at "
+            f"{list(market.starts[:-1])} and end before row {market.starts[-1]}"
+        )
+    first = max(rows.start, market.ready[series] + window - 1, market.starts[series] + window - 1)
+    if rows.stop < first + 2:
+        raise ConfigError(
+            f"rows {rows.start}..{rows.stop - 1} of {market.symbols[series]} are too few: {len(rows)} rows present, "
+            f"{first + 2 - rows.start} required (features are ready at row {market.ready[series]}, a window needs {window} rows, "
+            "and one decision needs a row to be marked at)"
+        )
+    return RowRange(first, rows.stop)
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """The episodes of one batch of environments.
+
+    Attributes:
+        first: First decision row of each range, int64, shape (R,).
+        stop: One past the last row of each range, int64, shape (R,).
+        bars: Decisions in an episode; 0 for as many as the range holds.
+        mode: ``random`` starts anywhere that leaves a whole episode, ``sequential`` walks the ranges chunk by chunk
+            (environment e begins with chunk e), ``first`` starts each time at the first row of range e mod R.
+    """
+
+    first: np.ndarray
+    stop: np.ndarray
+    bars: int
+    mode: StartMode
+
+    @classmethod
+    def plan(cls, market: Market, ranges: Sequence[RowRange], window: int, bars: int, mode: StartMode) -> Episodes:
+        """Check the ranges against a market and plan their episodes.
+
+        Raises:
+            ConfigError: There is no range, or one leaves its series or is too short.
+        """
+        if not ranges:
+            raise ConfigError("no rows were given to the environment; allowed: at least one range")
+        usable = [decision_range(market, rows, window) for rows in ranges]
+        first = np.array([rows.start for rows in usable], dtype=np.int64)
+        return cls(first, np.array([rows.stop for rows in usable], dtype=np.int64), bars, mode)
+
+    def rows(self, key: int, environments: np.ndarray, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first row and one past the last row of some episodes.
+
+        Args:
+            key: Key of the random stream.
+            environments: Index of each environment, int64, shape (K,).
+            episodes: Index of each episode, int64, shape (K,).
+
+        Returns:
+            Two int64 arrays of shape (K,).
+        """
+        decisions = self.stop - 1 - self.first
+        length = np.minimum(decisions, self.bars) if self.bars else decisions
+        if self.mode == "first":
+            chosen = environments % len(self.first)
+            start = self.first[chosen]
+        elif self.mode == "sequential":
+            chosen, start = self._chunk(-(-decisions // length), length, environments + episodes)
+        else:
+            choices = decisions - length + 1
+            ends = np.cumsum(choices)
+            place = np.minimum((uniform(key, environments, episodes) * ends[-1]).astype(np.int64), ends[-1] - 1)
+            chosen = np.searchsorted(ends, place, side="right")
+            start = self.first[chosen] + place - (ends[chosen] - choices[chosen])
+        return start, np.minimum(start + length[chosen] + 1, self.stop[chosen])
+
+    def _chunk(self, chunks: np.ndarray, length: np.ndarray, position: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return range and first row of numbered chunks, counting through all ranges and around."""
+        ends = np.cumsum(chunks)
+        number = position % ends[-1]
+        chosen = np.searchsorted(ends, number, side="right")
+        return chosen, self.first[chosen] + (number - (ends[chosen] - chunks[chosen])) * length[chosen]

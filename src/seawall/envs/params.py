@@ -1,0 +1,43 @@
+"""Settings of an environment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from seawall.core.params import Params
+from seawall.envs.episodes import StartMode
+from seawall.simulator.accounts import ACCOUNT_FEATURES
+from seawall.simulator.costs import CostParams
+from seawall.simulator.simulator import SimulatorParams
+
+
+class EpisodeParams(Params):
+    """What a decision sees, and how episodes run."""
+
+    window: int = Field(
+        default=12, ge=1, le=4_096, description="Rows of features that a decision sees, the row just closed included"
+    )
+    account_columns: tuple[str, ...] = Field(
+        default=tuple(ACCOUNT_FEATURES), description="Account features shown, in order; the state of the guards follows them"
+    )
+    episode_bars: int = Field(default=0, ge=0, description="Decisions in an episode; 0 for as many as the rows hold")
+    start: StartMode = Field(
+        default="random", description="random starts anywhere, sequential walks the rows in chunks, first starts at the first row"
+    )
+    start_exposure: Literal["flat", "random"] = Field(
+        default="flat",
+        description="random starts with a position at one of the scheme's levels, without cost: for exploration only",
+    )
+
+
+class EnvironmentParams(EpisodeParams):
+    """What an environment shows, how its episodes run, and what its accounts pay."""
+
+    observation: Literal["index", "window"] = Field(
+        default="index",
+        description="index shows the row number, from which the network gathers its window; window shows the features",
+    )
+    costs: CostParams = Field(default=CostParams(), description="Costs of a fill")
+    simulator: SimulatorParams = Field(default=SimulatorParams(), description="Settings of the accounts")

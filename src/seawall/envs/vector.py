@@ -1,0 +1,198 @@
+"""A Gymnasium vector environment: N accounts that decide and step together.
+
+A decision at the close of row t is filled at the open of t + 1 and earns until the close of t + 1. The end of the rows or
+of the episode is a truncation (its value is bootstrapped from the final observation), ruin is a termination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from seawall.core.errors import ConfigError, DataError
+from seawall.core.market import Market, RowRange
+from seawall.core.protocols import ActionScheme
+from seawall.core.seeding import derived_seed
+from seawall.envs.episodes import Episodes, uniform
+from seawall.envs.params import EnvironmentParams
+from seawall.simulator.desk import Decision, Desk, Guards
+from seawall.simulator.observe import AccountObserver
+from seawall.simulator.simulator import Simulator, StepResult
+
+
+class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray]):
+    """N trading accounts over one market, reset in the step in which they end.
+
+    Observations are dictionaries. In index mode: ``row``, the row just closed, int64, shape (N,), and ``account``, float32,
+    shape (N, A). In window mode: ``window``, the features of the last L rows, oldest first, float32, shape (N, L, F), and
+    ``account``. Where an episode ended, the observation is the first of the next one, and ``info["final_obs"]`` holds the last
+    of the old one: arrays like the observation's, valid where ``info["_final_obs"]`` is true.
+
+    Trajectories depend on (seed, environment, episode) alone: a batch of N equals N single environments, bit for bit.
+
+    Attributes:
+        market: What the rows refer to.
+        simulator: The accounts; its arrays may be read at any time.
+        desk: Turns actions into allowed exposures.
+        decision: The last decision of every account; None before the first step.
+        account_names: Names of the A columns of the account row.
+        params: The settings.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (Gymnasium's own type)
+
+    def __init__(
+        self,
+        market: Market,
+        rows: RowRange | Sequence[RowRange],
+        n: int,
+        scheme: ActionScheme,
+        *,
+        params: EnvironmentParams | None = None,
+        guards: Guards | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Build N accounts; call `reset` before the first `step`.
+
+        Args:
+            market: The market.
+            rows: Where decisions are taken; several ranges may lie in several series. The first decision waits until
+                a whole window of warmed-up features is there.
+            n: Number of environments, N.
+            scheme: What the actions mean.
+            params: Settings; the defaults where None.
+            guards: The chain of guards, or None.
+            seed: Seed of the episodes, at least 0, until `reset` is given another.
+
+        Raises:
+            ConfigError: A range is too short or leaves its series, or an exposure level exceeds the largest allowed.
+        """
+        self.params = params if params is not None else EnvironmentParams()
+        self.market = market
+        self.num_envs = n
+        limit = self.params.simulator.max_exposure
+        if max(abs(level) for level in scheme.levels) > limit:
+            raise ConfigError(f"scheme {scheme.name!r} asks for exposures {scheme.levels}; allowed: {-limit} to {limit}")
+        ranges = [rows] if isinstance(rows, RowRange) else list(rows)
+        self.episodes = Episodes.plan(market, ranges, self.params.window, self.params.episode_bars, self.params.start)
+        self.simulator = Simulator(market, n, self.params.costs, self.params.simulator)
+        self.desk = Desk(scheme, guards, n)
+        self.decision: Decision | None = None
+        self._observer = AccountObserver(self.params.account_columns, self.desk)
+        self.account_names = self._observer.names
+        self._levels = np.array(scheme.levels)
+        self._offsets = np.arange(1 - self.params.window, 1)
+        self._everyone = np.arange(n)
+        self._declare_spaces(len(scheme.action_names))
+        self._take_seed(seed)
+
+    def _declare_spaces(self, n_actions: int) -> None:
+        """Declare the spaces of one environment and of the batch."""
+        account = spaces.Box(-np.inf, np.inf, (len(self.account_names),), np.float32)
+        if self.params.observation == "index":
+            seen: spaces.Space[Any] = spaces.Box(0, len(self.market) - 1, (), np.int64)
+            self.single_observation_space = spaces.Dict({"row": seen, "account": account})
+        else:
+            seen = spaces.Box(-np.inf, np.inf, (self.params.window, self.market.features.shape[1]), np.float32)
+            self.single_observation_space = spaces.Dict({"window": seen, "account": account})
+        self.single_action_space = spaces.Discrete(n_actions)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    def _take_seed(self, seed: int) -> None:
+        """Key the random streams by a seed and count episodes from 0 again."""
+        self._seed = seed
+        self._row_key = derived_seed(seed, "episode rows")
+        self._exposure_key = derived_seed(seed, "episode start exposure")
+        self.simulator.episode[:] = -1
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Start a new episode in every environment.
+
+        Args:
+            seed: A new seed, from whose first episodes the environments start; None goes on to the next episode.
+            options: Not used.
+
+        Returns:
+            The first observation and an empty dictionary.
+        """
+        super().reset(seed=seed, options=options)
+        if seed is not None:
+            self._take_seed(seed)
+        self._begin(self._everyone)
+        return self.observe(), {}
+
+    def _begin(self, environments: np.ndarray) -> None:
+        """Start the next episode in some environments."""
+        episodes = self.simulator.episode[environments] + 1
+        start, stop = self.episodes.rows(self._row_key, environments, episodes)
+        exposure = None
+        if self.params.start_exposure == "random":
+            drawn = uniform(self._exposure_key, environments, episodes) * len(self._levels)
+            exposure = self._levels[np.minimum(drawn.astype(np.int64), len(self._levels) - 1)]
+        self.simulator.reset(environments, start, stop, exposure)
+        self.desk.reset(environments)
+
+    def advance(self, actions: np.ndarray) -> StepResult:
+        """Decide and take every account one bar on, without resetting those that end.
+
+        Args:
+            actions: In the scheme's numbering, shape (N,).
+
+        Raises:
+            InvariantError: An action is not in the numbering, or `reset` was never called.
+        """
+        self.decision = self.desk.decide(actions, self.simulator.view())
+        return self.simulator.step(self.decision.allowed)
+
+    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Decide, take every account one bar on, and start new episodes where one ended.
+
+        Args:
+            actions: In the scheme's numbering, shape (N,).
+
+        Returns:
+            Observation; reward, float64, shape (N,); terminated and truncated, bool, shape (N,); and details: empty, or
+            ``final_obs`` and the mask ``_final_obs`` where an episode ended.
+
+        Raises:
+            InvariantError: An action is not in the numbering, or `reset` was never called.
+        """
+        reward, terminated, truncated = self.advance(actions)
+        ended = terminated | truncated
+        observation = self.observe()
+        if not ended.any():
+            return observation, reward, terminated, truncated, {}
+        self._begin(np.flatnonzero(ended))
+        return self.observe(), reward, terminated, truncated, {"final_obs": observation, "_final_obs": ended}
+
+    def observe(self) -> dict[str, np.ndarray]:
+        """Return what every policy sees now, known at the close of each environment's row; new arrays."""
+        account = self._observer.rows(self.simulator)
+        if self.params.observation == "index":
+            return {"row": self.simulator.row.copy(), "account": account}
+        return {"window": self.market.features[self.simulator.row[:, None] + self._offsets], "account": account}
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""
+        return {**self.simulator.state_dict(), "guards": self.desk.save(), "seed": np.array(self._seed, dtype=np.int64)}
+
+    def load_state_dict(self, saved: dict[str, np.ndarray]) -> None:
+        """Take back what `state_dict` returned, in an environment made with the same settings.
+
+        Raises:
+            DataError: An array is missing or has another shape.
+        """
+        missing = {"guards", "seed"} - set(saved)
+        if missing:
+            raise DataError(f"saved environment lacks {sorted(missing)}")
+        self._take_seed(int(saved["seed"]))
+        self.simulator.load_state_dict(saved)
+        self.desk.restore(saved["guards"])

@@ -1,0 +1,194 @@
+"""The chain of guards: applies them in order and holds them to the law.
+
+The law: what a guard allows lies between the proposal and the exposure now in force (a veto) or between the proposal and
+zero (a reduction); and only a guard that declares `may_block_exit` may keep risk that the policy wanted to cut. A guard
+that breaks the law stops the run. A guard that raises fails safe: for that decision the account may cut risk but not add
+any, the failure is recorded as the guard's intervention, and the run goes on. The law holds for the chain as a whole
+because each guard's answer is the next one's proposal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.logs import warn
+from seawall.core.protocols import Guard, GuardContext, GuardVerdict
+
+GUARD_FAILED = -1
+"""Reason code recorded where a guard raised; the words are ``guard failed: `` and its message."""
+
+
+@dataclass(frozen=True)
+class ChainVerdict:
+    """The chain's answer.
+
+    Attributes:
+        allowed: Exposure that may be taken, float64, shape (N,).
+        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,).
+        reason: That guard's reason code (`GUARD_FAILED` where it raised); 0 where no guard changed the proposal; int8, shape (N,).
+        state: Next state of all guards side by side, float64, shape (N, K).
+    """
+
+    allowed: np.ndarray
+    guard_code: np.ndarray
+    reason: np.ndarray
+    state: np.ndarray
+
+
+class GuardChain:
+    """Guards in the order in which they judge; the last has the last word.
+
+    Attributes:
+        guards: The guards.
+        state_names: Names of the K state columns of all guards, each prefixed by its guard's name.
+    """
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        """Take the guards.
+
+        Args:
+            guards: At most 127, in the order in which they judge.
+
+        Raises:
+            ConfigError: Two guards share a name, or there are more than 127.
+        """
+        names = [guard.name for guard in guards]
+        if len(set(names)) != len(names) or len(names) > 127:
+            raise ConfigError(f"guard chain {names} is not allowed; allowed: at most 127 guards with different names")
+        self.guards = tuple(guards)
+        self.state_names = tuple(f"{guard.name}.{column}" for guard in guards for column in guard.state_names)
+        edges = np.cumsum([0, *(len(guard.state_names) for guard in guards)])
+        self._columns = [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
+        self._failures: dict[int, str] = {}
+
+    @property
+    def may_block_exit(self) -> bool:
+        """Whether any guard may keep risk that the policy wanted to cut."""
+        return any(guard.may_block_exit for guard in self.guards)
+
+    def initial_state(self, n: int) -> np.ndarray:
+        """Return the state at the start of an episode for n accounts, float64, shape (n, K)."""
+        return np.concatenate([np.zeros((n, 0)), *(guard.initial_state(n) for guard in self.guards)], axis=1)
+
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> ChainVerdict:
+        """Judge the proposals of N accounts.
+
+        Args:
+            current: Target exposure now in force, float64, shape (N,).
+            proposed: Exposure that the policy asks for, float64, shape (N,).
+            context: What else is known at this close.
+            state: State as last returned, float64, shape (N, K).
+
+        Raises:
+            InvariantError: A guard breaks the law of the chain or answers in the wrong shape.
+        """
+        allowed = proposed
+        code = np.zeros(len(proposed), dtype=np.int8)
+        reason = np.zeros(len(proposed), dtype=np.int8)
+        after = np.empty_like(state)
+        for index, (guard, columns) in enumerate(zip(self.guards, self._columns, strict=True)):
+            verdict = self._ask(index, guard, (current, allowed, context, state[:, columns]))
+            changed = verdict.allowed != allowed
+            code[changed] = index + 1
+            reason[changed] = verdict.reason[changed]
+            allowed = verdict.allowed
+            after[:, columns] = verdict.state
+        return ChainVerdict(allowed, code, reason, after)
+
+    def _ask(self, index: int, guard: Guard, question: tuple[np.ndarray, np.ndarray, GuardContext, np.ndarray]) -> GuardVerdict:
+        """Return a guard's lawful answer, or the fail-safe one where it raises."""
+        current, proposed, context, state = question
+        try:
+            verdict = guard.apply(current, proposed, context, state)
+        except Exception as error:  # a broken rule must not add risk, whatever its fault is
+            return self._fail_safe(index, guard, error, question)
+        check_law(guard, current, proposed, verdict)
+        if verdict.state.shape != state.shape:
+            raise InvariantError(f"guard {guard.name!r} returned a state of shape {verdict.state.shape}; allowed: {state.shape}")
+        return verdict
+
+    def _fail_safe(
+        self, index: int, guard: Guard, error: Exception, question: tuple[np.ndarray, np.ndarray, GuardContext, np.ndarray]
+    ) -> GuardVerdict:
+        """Allow only the part of a proposal that cuts risk, and remember why."""
+        current, proposed, _context, state = question
+        message = f"{type(error).__name__}: {error}"
+        if self._failures.get(index) != message:
+            warn(f"guard {guard.name!r} failed ({message}); no new exposure is taken while it fails")
+        self._failures[index] = message
+        reason = np.full(len(proposed), GUARD_FAILED, dtype=np.int8)
+        return GuardVerdict(without_new_risk(current, proposed), reason, state)
+
+    def reason_text(self, guard_code: int, reason: int) -> str:
+        """Return which guard intervened and why, in plain words; empty where none did.
+
+        Args:
+            guard_code: As recorded in a verdict.
+            reason: As recorded beside it.
+        """
+        if guard_code == 0:
+            return ""
+        guard = self.guards[guard_code - 1]
+        if reason == GUARD_FAILED:
+            return f"{guard.name}: guard failed: {self._failures.get(guard_code - 1, 'in an earlier run')}"
+        return f"{guard.name}: {guard.reasons[reason - 1]}"
+
+
+def without_new_risk(current: np.ndarray, proposed: np.ndarray) -> np.ndarray:
+    """Return the part of a proposal that cuts risk: an increase stays at the current exposure, a reversal becomes flat."""
+    same_side = np.sign(current) * np.sign(proposed) > 0
+    return np.where(same_side, np.sign(current) * np.minimum(np.abs(current), np.abs(proposed)), 0.0)
+
+
+def _between(values: np.ndarray, one: np.ndarray, other: np.ndarray | float) -> np.ndarray:
+    """Say where values lie between two bounds, in either order; never for NaN."""
+    return (values >= np.minimum(one, other)) & (values <= np.maximum(one, other))
+
+
+def check_law(guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: GuardVerdict) -> None:
+    """Hold one answer to the law of the chain.
+
+    Args:
+        guard: Who answered.
+        current: Target exposure in force, float64, shape (N,).
+        proposed: What the guard was asked about, float64, shape (N,).
+        verdict: Its answer.
+
+    Raises:
+        InvariantError: The answer enlarges exposure, blocks an exit undeclared, changes a proposal without a known
+            reason, or has the wrong shape.
+    """
+    allowed, reason = verdict.allowed, verdict.reason
+    if allowed.shape != proposed.shape or reason.shape != proposed.shape:
+        raise InvariantError(
+            f"guard {guard.name!r} answered in shapes {allowed.shape} and {reason.shape}; allowed: {proposed.shape}"
+        )
+    lawful = _between(allowed, proposed, current) | _between(allowed, proposed, 0.0)
+    _refuse_first(
+        ~lawful, guard, current, proposed, verdict, "between the proposal and the current exposure, or the proposal and 0"
+    )
+    if not guard.may_block_exit:
+        side = np.sign(current)
+        kept = (allowed * side > np.maximum(proposed * side, 0.0)) & (side != 0.0)
+        _refuse_first(
+            kept, guard, current, proposed, verdict, "no more of the current risk than proposed, unless it may block exits"
+        )
+    unexplained = (allowed != proposed) & ((reason < 1) | (reason > len(guard.reasons)))
+    _refuse_first(unexplained, guard, current, proposed, verdict, f"a change with a reason in 1..{len(guard.reasons)}")
+
+
+def _refuse_first(
+    broken: np.ndarray, guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: GuardVerdict, law: str
+) -> None:
+    """Raise for the first account where the law is broken."""
+    if broken.any():
+        i = int(np.argmax(broken))
+        raise InvariantError(
+            f"guard {guard.name!r} turned proposal {proposed[i]} at current exposure {current[i]} into {verdict.allowed[i]} "
+            f"(reason {verdict.reason[i]}) for account {i}; allowed: {law}"
+        )

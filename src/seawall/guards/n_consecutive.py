@@ -1,0 +1,95 @@
+"""The N-consecutive rule, in both of its published readings.
+
+Source: Kochliaridis, Kouloumpris, Vlahavas, "Combining deep reinforcement learning with technical analysis and trend
+monitoring on cryptocurrency markets", Neural Computing & Applications 35 (2023). The paper executes an action once the
+last N suggestions agree (`confirm`). A later design of the same system vetoes it then (`veto_repeat`), against overtrading.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from seawall.core.params import Params
+from seawall.core.protocols import GuardContext, GuardVerdict
+
+EMPTY = 2.0
+"""A place in the record that no signal has filled yet; signals are −1, 0 and +1."""
+
+
+class NConsecutiveParams(Params):
+    """Settings of the N-consecutive rule."""
+
+    n: int = Field(default=2, ge=1, le=64, description="Length of the record of actions")
+    mode: Literal["veto_repeat", "confirm"] = Field(
+        default="veto_repeat",
+        description="veto_repeat holds an action that equals all of the last n recorded ones; confirm executes an action only if "
+        "the last n suggestions, itself included, agree",
+    )
+    record: Literal["suggested", "executed"] = Field(
+        default="suggested",
+        description="Whether the record keeps what the policy suggested or what was executed (veto_repeat only)",
+    )
+
+    @model_validator(mode="after")
+    def _confirm_records_suggestions(self) -> NConsecutiveParams:
+        if self.mode == "confirm" and self.record == "executed":
+            raise ValueError("record 'executed' with mode 'confirm' would hold for ever; allowed: record 'suggested'")
+        return self
+
+
+class NConsecutive:
+    """Forces HOLD (the exposure in force stays) according to the last signals.
+
+    The record starts empty at each episode. HOLD enters the record like any suggestion and is never altered. Because it
+    forces HOLD on exits too, the rule declares that it may block them.
+    """
+
+    name = "n_consecutive"
+    may_block_exit = True
+
+    def __init__(self, params: NConsecutiveParams | None = None) -> None:
+        """Take the settings."""
+        self.params = params if params is not None else NConsecutiveParams()
+        words = {"veto_repeat": "repeats the last {n} recorded actions", "confirm": "not confirmed by the last {n} suggestions"}
+        self._reasons = (words[self.params.mode].format(n=self.params.n),)
+        self._state_names = tuple(f"signal_{age}_ago" for age in range(self.params.n, 0, -1))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What reason code 1 means."""
+        return self._reasons
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """The record, oldest signal first: −1, 0, +1, or `EMPTY`."""
+        return self._state_names
+
+    def initial_state(self, n: int) -> np.ndarray:
+        """Return empty records for n accounts, float64, shape (n, K)."""
+        return np.full((n, self.params.n), EMPTY)
+
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> GuardVerdict:
+        """Hold where the rule says so.
+
+        Args:
+            current: Target exposure now in force, float64, shape (N,).
+            proposed: Exposure asked for, float64, shape (N,).
+            context: Its signal is the policy's suggestion.
+            state: The record, shape (N, K), oldest signal first.
+
+        Returns:
+            The exposure allowed; reason 1 where a proposal other than the current exposure was held; the next record.
+        """
+        signal = context.signal.astype(np.float64)
+        if self.params.mode == "veto_repeat":
+            held = (state == signal[:, None]).all(axis=1)
+        else:
+            held = (state[:, 1:] != signal[:, None]).any(axis=1)
+        held &= signal != 0.0
+        allowed = np.where(held, current, proposed)
+        recorded = np.where(held, 0.0, signal) if self.params.record == "executed" else signal
+        record = np.concatenate([state[:, 1:], recorded[:, None]], axis=1)
+        return GuardVerdict(allowed, (allowed != proposed).astype(np.int8), record)

@@ -1,0 +1,174 @@
+"""Action schemes: what a network's numbers mean. Named, saved with the model, and never compared as bare integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.protocols import Intent
+
+
+class SellBuyHold(IntEnum):
+    """Numbering of the scheme ``sell_buy_hold``."""
+
+    SELL = 0
+    BUY = 1
+    HOLD = 2
+
+
+class BuySellHold(IntEnum):
+    """Numbering of the scheme ``buy_sell_hold``."""
+
+    BUY = 0
+    SELL = 1
+    HOLD = 2
+
+
+def _checked(actions: np.ndarray, names: tuple[str, ...], scheme: str) -> np.ndarray:
+    """Return the actions as an index array, refusing what the scheme does not number."""
+    given = np.asarray(actions)
+    if given.dtype.kind not in "iu" or given.ndim != 1:
+        raise InvariantError(
+            f"action {given.flat[0] if given.size else given!r} of type {given.dtype}, shape {given.shape}, is not understood by "
+            f"scheme {scheme!r}; allowed: whole numbers 0..{len(names) - 1}, shape (N,)"
+        )
+    if given.size and (given.min() < 0 or given.max() >= len(names)):
+        wrong = given[(given < 0) | (given >= len(names))][0]
+        allowed = ", ".join(f"{index} {name}" for index, name in enumerate(names))
+        raise InvariantError(f"action {wrong} is unknown to scheme {scheme!r}; allowed: {allowed}")
+    return given
+
+
+class DirectionScheme:
+    """SELL, BUY and HOLD in one of the published numberings.
+
+    SELL asks for −1 where short positions are allowed and for 0 (leave the market) where they are not; BUY asks for
+    +1; HOLD keeps the target in force.
+    """
+
+    def __init__(self, name: str, numbering: type[IntEnum], short: bool) -> None:
+        """Take a numbering.
+
+        Args:
+            name: The registered name.
+            numbering: An enumeration with members SELL, BUY and HOLD.
+            short: Whether SELL may open a short position.
+        """
+        members = {member.name: int(member) for member in numbering}
+        self._name = name
+        self._short = short
+        self._names = tuple(sorted(members, key=lambda key: members[key]))
+        self._signals = np.zeros(len(members), dtype=np.int8)
+        self._signals[members["BUY"]] = 1
+        self._signals[members["SELL"]] = -1
+        self._targets = np.zeros(len(members))
+        self._targets[members["BUY"]] = 1.0
+        self._targets[members["SELL"]] = -1.0 if short else 0.0
+        self._hold = members["HOLD"]
+
+    @property
+    def name(self) -> str:
+        """The registered name."""
+        return self._name
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Name of each action, in its numbering."""
+        return self._names
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The exposures that the scheme can ask for, ascending; 0 because HOLD keeps a flat account flat."""
+        return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
+
+    def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
+        """Translate actions.
+
+        Args:
+            actions: Whole numbers in the scheme's numbering, shape (N,).
+            current: Target exposure now in force, float64, shape (N,).
+
+        Raises:
+            InvariantError: An action is not a whole number or not in the numbering.
+        """
+        given = _checked(actions, self._names, self._name)
+        return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
+
+    def spec(self) -> dict[str, Any]:
+        """Return what is saved with a model and compared when it is loaded."""
+        return {"name": self._name, "actions": list(self._names), "levels": list(self.levels), "short": self._short}
+
+
+class TargetExposure:
+    """One action per exposure: −1, 0, +1, or 0, +1 where short positions are not allowed.
+
+    The signal is the sign of the change asked for, so that asking for the target in force counts as HOLD.
+    """
+
+    name = "target_exposure"
+
+    def __init__(self, short: bool) -> None:
+        """Take the levels.
+
+        Args:
+            short: Whether −1 is one of them.
+        """
+        self._short = short
+        self._levels = (-1.0, 0.0, 1.0) if short else (0.0, 1.0)
+        self._targets = np.array(self._levels)
+        self._names = ("SHORT", "FLAT", "LONG") if short else ("FLAT", "LONG")
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Name of each action, in its numbering."""
+        return self._names
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The exposures, ascending, in the order of the actions."""
+        return self._levels
+
+    def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
+        """Translate actions.
+
+        Args:
+            actions: Index of the wanted level, shape (N,).
+            current: Target exposure now in force, float64, shape (N,).
+
+        Raises:
+            InvariantError: An action is not a whole number or not the index of a level.
+        """
+        target = self._targets[_checked(actions, self._names, self.name)]
+        return Intent(target, np.sign(target - current).astype(np.int8))
+
+    def spec(self) -> dict[str, Any]:
+        """Return what is saved with a model and compared when it is loaded."""
+        return {"name": self.name, "actions": list(self._names), "levels": list(self._levels), "short": self._short}
+
+
+Scheme = DirectionScheme | TargetExposure
+
+ACTION_SCHEMES: dict[str, Callable[[bool], Scheme]] = {
+    "sell_buy_hold": lambda short: DirectionScheme("sell_buy_hold", SellBuyHold, short),
+    "buy_sell_hold": lambda short: DirectionScheme("buy_sell_hold", BuySellHold, short),
+    "target_exposure": TargetExposure,
+}
+
+
+def action_scheme(name: str, short: bool) -> Scheme:
+    """Return a registered scheme.
+
+    Args:
+        name: One of `ACTION_SCHEMES`.
+        short: Whether the account may hold short positions.
+
+    Raises:
+        ConfigError: No scheme has that name.
+    """
+    if name not in ACTION_SCHEMES:
+        raise ConfigError(f"action scheme {name!r} is unknown; allowed: {sorted(ACTION_SCHEMES)}")
+    return ACTION_SCHEMES[name](short)

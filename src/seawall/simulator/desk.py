@@ -1,0 +1,148 @@
+"""The decision desk: actions to intents to allowed exposures. Training, backtest, paper and live all decide here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from seawall.core.errors import DataError
+from seawall.core.protocols import ActionScheme, GuardContext, Intent
+from seawall.simulator.accounts import AccountView
+
+
+class RuledProposal(Protocol):
+    """What a chain of guards answers."""
+
+    @property
+    def allowed(self) -> np.ndarray:
+        """Exposure that may be taken, float64, shape (N,)."""
+        ...
+
+    @property
+    def guard_code(self) -> np.ndarray:
+        """0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,)."""
+        ...
+
+    @property
+    def reason(self) -> np.ndarray:
+        """That guard's reason code, int8, shape (N,); 0 where no guard changed the proposal."""
+        ...
+
+    @property
+    def state(self) -> np.ndarray:
+        """The guards' next state, float64, shape (N, K)."""
+        ...
+
+
+class Guards(Protocol):
+    """A chain of guards, as the desk knows it."""
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the K state columns."""
+        ...
+
+    def initial_state(self, n: int) -> np.ndarray:
+        """Return the state at the start of an episode, float64, shape (n, K)."""
+        ...
+
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> RuledProposal:
+        """Judge the proposals of N accounts."""
+        ...
+
+    def reason_text(self, guard_code: int, reason: int) -> str:
+        """Return which guard intervened and why, in plain words."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision for each of N accounts, taken at the close of a bar and filled at the next open.
+
+    Attributes:
+        intent: What the policy asked for.
+        allowed: Exposure to hold after the guards, float64, shape (N,).
+        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,).
+        reason: That guard's reason code, int8, shape (N,); `Desk.reason_text` puts it into words.
+        signal: What is done after the guards, −1 sell, 0 hold, +1 buy; int8, shape (N,).
+    """
+
+    intent: Intent
+    allowed: np.ndarray
+    guard_code: np.ndarray
+    reason: np.ndarray
+    signal: np.ndarray
+
+
+class Desk:
+    """Turns actions into allowed exposures and keeps the guards' state of each account.
+
+    Attributes:
+        scheme: The action scheme.
+        state: The guards' state, float64, shape (N, K), to be appended to the account row.
+        state_names: Names of the K columns.
+    """
+
+    def __init__(self, scheme: ActionScheme, guards: Guards | None, n: int) -> None:
+        """Start with the guards' initial state.
+
+        Args:
+            scheme: What the actions mean.
+            guards: The chain of guards, or None for no guard.
+            n: Number of accounts, N.
+        """
+        self.scheme = scheme
+        self._guards = guards
+        self._n = n
+        self.state_names: tuple[str, ...] = () if guards is None else guards.state_names
+        self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
+
+    def decide(self, actions: np.ndarray, view: AccountView) -> Decision:
+        """Decide for every account.
+
+        Args:
+            actions: The policy's output in the scheme's numbering, shape (N,).
+            view: The accounts, marked at the close at which the decision is taken.
+
+        Raises:
+            InvariantError: An action is not in the numbering, or a guard breaks the law of the chain.
+        """
+        intent = self.scheme.intent(actions, view.target)
+        if self._guards is None:
+            none = np.zeros(self._n, dtype=np.int8)
+            return Decision(intent, intent.target, none, none, intent.signal)
+        context = GuardContext(intent.signal, view.timestamp_ms, view.equity, view.peak_equity)
+        ruled = self._guards.apply(view.target, intent.target, context, self.state)
+        self.state = ruled.state
+        done = np.sign(ruled.allowed - view.target).astype(np.int8)
+        signal = np.where(ruled.guard_code == 0, intent.signal, done)
+        return Decision(intent, ruled.allowed, ruled.guard_code, ruled.reason, signal)
+
+    def reset(self, indices: np.ndarray) -> None:
+        """Give some accounts the guards' initial state, at the start of an episode.
+
+        Args:
+            indices: The accounts, whole numbers or a mask.
+        """
+        if self._guards is not None:
+            self.state[indices] = self._guards.initial_state(self._n)[indices]
+
+    def reason_text(self, guard_code: int, reason: int) -> str:
+        """Return which guard intervened and why, in plain words; empty where none did."""
+        return "" if self._guards is None or guard_code == 0 else self._guards.reason_text(guard_code, reason)
+
+    def save(self) -> np.ndarray:
+        """Return a copy of the guards' state, for checkpoints and the live journal."""
+        return self.state.copy()
+
+    def restore(self, state: np.ndarray) -> None:
+        """Take back a saved state.
+
+        Raises:
+            DataError: The state has another shape, as with other guards or another number of accounts.
+        """
+        if np.shape(state) != self.state.shape:
+            raise DataError(f"saved guard state has shape {np.shape(state)}; {self.state.shape} is needed for {self.state_names}")
+        self.state = np.array(state, dtype=np.float64)

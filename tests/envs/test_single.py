@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from small_worlds import FEATURES, ROWS, batch, random_actions, world
+
+from seawall.core.market import RowRange
+from seawall.envs.params import EnvironmentParams
+from seawall.envs.single import ENVIRONMENT_ID, TradingEnv
+from seawall.guards.n_consecutive import NConsecutiveParams
+from seawall.guards.registry import guard_chain
+from seawall.simulator.actions import ACTION_SCHEMES, action_scheme
+
+
+def single(scheme: str = "sell_buy_hold", **settings: object) -> TradingEnv:
+    params = EnvironmentParams(**({"window": 4, "episode_bars": 20} | settings))
+    guards = guard_chain([("n_consecutive", NConsecutiveParams())])
+    return TradingEnv(world(), RowRange(0, ROWS), action_scheme(scheme, short=True), params=params, guards=guards)
+
+
+@pytest.mark.filterwarnings("ignore:.*Box observation space:UserWarning")
+@pytest.mark.parametrize("observation", ["index", "window"])
+@pytest.mark.parametrize("scheme", ACTION_SCHEMES)
+def test_it_passes_the_checker_of_gymnasium(observation, scheme):
+    check_env(single(scheme, observation=observation), skip_render_check=True)
+
+
+def test_it_is_made_by_its_registered_name():
+    env = gymnasium.make(
+        ENVIRONMENT_ID, market=world(), rows=RowRange(0, ROWS), scheme=action_scheme("target_exposure", short=False)
+    )
+    seen, _ = env.reset(seed=1)
+    assert seen["window"].shape == (12, FEATURES)
+    assert env.action_space == gymnasium.spaces.Discrete(2)
+
+
+def test_it_is_the_first_environment_of_every_batch():
+    env, many = single(), batch(4)
+    actions = random_actions(5, 20, 4)
+    seen, _ = env.reset(seed=3)
+    others, _ = many.reset(seed=3)
+    assert int(seen["row"]) == int(others["row"][0])
+    for step, now in enumerate(actions):
+        seen, reward, _, truncated, _ = env.step(int(now[0]))
+        others, rewards, _, _, info = many.step(now)
+        last = info["final_obs"] if truncated else others
+        assert reward == rewards[0]
+        assert seen["account"].tobytes() == last["account"][0].tobytes()
+        assert truncated == (step == 19)
+
+
+def test_an_ended_episode_waits_for_a_reset():
+    env = single()
+    env.reset(seed=0)
+    for _ in range(20):
+        seen, _, _, truncated, _ = env.step(1)
+    assert truncated
+    again, reward, _, still, _ = env.step(1)
+    assert (reward, still, int(again["row"])) == (0.0, True, int(seen["row"]))
+    assert int(env.reset()[0]["row"]) != int(seen["row"])
+    assert np.isfinite(env.step(0)[1])
