@@ -1,0 +1,37 @@
+"""The convolutional encoder of TraderNet: one convolution over time, two dense layers, GELU between."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
+from torch import Tensor, nn
+
+
+class ConvEncoder(nn.Module):
+    """Conv1d over the window, then two dense layers.
+
+    With 21 features, a window of 12 and the other defaults: 2,048 + 98,560 + 65,792 = 166,400 parameters.
+
+    Attributes:
+        width: Length of the encoding.
+    """
+
+    def __init__(self, n_features: int = 21, window: int = 12, filters: int = 32, kernel: int = 3, hidden: int = 256) -> None:
+        """Lay out the layers.
+
+        Args:
+            n_features: F, columns of a window.
+            window: L, rows of a window.
+            filters: Channels of the convolution.
+            kernel: Rows that one filter spans, odd, padded so that the window keeps its length.
+            hidden: Width of both dense layers.
+        """
+        super().__init__()
+        self.convolution = nn.Conv1d(n_features, filters, kernel, padding=kernel // 2)
+        self.first = nn.Linear(filters * window, hidden)
+        self.second = nn.Linear(hidden, hidden)
+        self.width = hidden
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Encode windows, shape (B, L, F), as (B, hidden)."""
+        filtered = F.gelu(self.convolution(windows.transpose(1, 2)))  # (B, filters, L)
+        return F.gelu(self.second(F.gelu(self.first(filtered.flatten(1)))))

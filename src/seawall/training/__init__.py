@@ -1,0 +1,1 @@
+"""Drivers that train an agent: progress, validation, the choice of the best weights, checkpoints and resuming."""

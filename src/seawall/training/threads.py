@@ -1,0 +1,15 @@
+"""How many threads the tensors use: part of a recipe, since sums in another order round otherwise."""
+
+from __future__ import annotations
+
+import torch
+
+
+def use_threads(count: int) -> None:
+    """Give torch a number of threads, and ask it for results that repeat bit by bit.
+
+    Args:
+        count: At least 1.
+    """
+    torch.set_num_threads(count)
+    torch.use_deterministic_algorithms(True, warn_only=True)
