@@ -1,0 +1,1 @@
+"""One decision: observe, act, guard, intend, record. Shared by every driver."""

@@ -1,0 +1,181 @@
+"""One decision: observe, act, guard, intend, record.
+
+Backtest and paper drive this same loop, and it knows nothing of what comes after the bar that has just closed: a
+decision is complete before its fill exists, so that a live driver may wait for the next bar between the two halves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from seawall.core.bars import CLOSE
+from seawall.core.errors import InvariantError
+from seawall.core.protocols import Observation, Policy
+from seawall.simulator.desk import Decision, Desk
+from seawall.simulator.observe import AccountObserver
+from seawall.simulator.simulator import Simulator
+
+
+@dataclass(frozen=True)
+class DecisionRecords:
+    """What was decided for N accounts at the close of a bar, and what the next bar made of it; all of shape (N,).
+
+    Attributes:
+        row: Row at whose close the decision was taken, int64.
+        timestamp_ms: Opening time of that row in milliseconds UTC, int64.
+        next_timestamp_ms: Opening time of the row in which the decision was filled and marked, int64.
+        close: Close of `row`, float64.
+        action: The policy's output in the numbering of its scheme.
+        signal: −1 sell, 0 hold, +1 buy, as asked by the policy; int8.
+        proposed: Exposure that the policy asked for, float64.
+        allowed: Exposure after the guards, float64.
+        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8.
+        reason: That guard's reason code, int8.
+        fill_price: Price of the fill before costs, float64; NaN where nothing was traded.
+        traded_notional: Value of what was traded, float64.
+        quantity: Units held after the fill, negative when short, float64.
+        fee: Commission paid, float64.
+        spread: Half-spread paid, float64.
+        price_pnl: Profit from prices over the bar, float64.
+        write_off: Debt forgiven at a liquidation, float64.
+        liquidated: Whether the position was liquidated, bool.
+        equity: At the close of the next bar, float64.
+        exposure: Value of the position over equity at that close, signed, float64; 0 at ruin.
+        done: Whether the episode is over, by ruin or by the end of its rows, bool.
+    """
+
+    row: np.ndarray
+    timestamp_ms: np.ndarray
+    next_timestamp_ms: np.ndarray
+    close: np.ndarray
+    action: np.ndarray
+    signal: np.ndarray
+    proposed: np.ndarray
+    allowed: np.ndarray
+    guard_code: np.ndarray
+    reason: np.ndarray
+    fill_price: np.ndarray
+    traded_notional: np.ndarray
+    quantity: np.ndarray
+    fee: np.ndarray
+    spread: np.ndarray
+    price_pnl: np.ndarray
+    write_off: np.ndarray
+    liquidated: np.ndarray
+    equity: np.ndarray
+    exposure: np.ndarray
+    done: np.ndarray
+
+
+class _Pending(NamedTuple):
+    """A decision that waits for its fill."""
+
+    row: np.ndarray
+    actions: np.ndarray
+    decision: Decision
+
+
+class DecisionLoop:
+    """Takes decisions for N accounts, one bar at a time.
+
+    Attributes:
+        desk: Turns actions into allowed exposures; keeps the guards' state.
+        simulator: The accounts; reset by whoever drives the loop.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        desk: Desk,
+        simulator: Simulator,
+        account_columns: tuple[str, ...],
+        *,
+        deterministic: bool = True,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            policy: Chooses the actions.
+            desk: Action scheme and guards, for as many accounts as the simulator has.
+            simulator: The accounts.
+            account_columns: Account features that the policy was trained with, in order; the guards' state follows them.
+            deterministic: Take the policy's likeliest action rather than a sample.
+        """
+        self._policy = policy
+        self.desk = desk
+        self.simulator = simulator
+        self._observer = AccountObserver(account_columns, desk)
+        self._deterministic = deterministic
+        self._pending: _Pending | None = None
+
+    def observe(self) -> Observation:
+        """Return what is known at the close of each account's row."""
+        simulator = self.simulator
+        return Observation(simulator.market, simulator.row.copy(), self._observer.rows(simulator))
+
+    def decide(self) -> Decision:
+        """Observe, act and guard, at the close of the bar that the accounts stand at.
+
+        Returns:
+            The decision, to be filled at the next open by `settle`.
+
+        Raises:
+            InvariantError: The decision before this one is not settled.
+        """
+        if self._pending is not None:
+            raise InvariantError(f"row {self._pending.row.tolist()} is decided but not settled; settle it before the next decision")
+        observation = self.observe()
+        actions = np.asarray(self._policy.act(observation, deterministic=self._deterministic)[0])
+        decision = self.desk.decide(actions, self.simulator.view())
+        self._pending = _Pending(observation.rows, actions, decision)
+        return decision
+
+    def settle(self) -> DecisionRecords:
+        """Fill the waiting decision at the open of the next bar, mark it at that bar's close, and record both.
+
+        Raises:
+            InvariantError: No decision waits.
+        """
+        if self._pending is None:
+            raise InvariantError("no decision waits to be settled; decide first")
+        row, actions, decision = self._pending
+        self._pending = None
+        result = self.simulator.step(decision.allowed)
+        return self._record(row, actions, decision, result.terminated | result.truncated)
+
+    def step(self) -> DecisionRecords:
+        """Decide and settle."""
+        self.decide()
+        return self.settle()
+
+    def _record(self, row: np.ndarray, actions: np.ndarray, decision: Decision, done: np.ndarray) -> DecisionRecords:
+        accounts = self.simulator
+        market = accounts.market
+        value = accounts.quantity * market.prices[accounts.row, CLOSE]
+        equity = accounts.equity.copy()
+        return DecisionRecords(
+            row=row,
+            timestamp_ms=market.timestamps[row],
+            next_timestamp_ms=market.timestamps[accounts.row],
+            close=market.prices[row, CLOSE],
+            action=actions,
+            signal=decision.intent.signal,
+            proposed=decision.intent.target,
+            allowed=decision.allowed.copy(),
+            guard_code=decision.guard_code,
+            reason=decision.reason,
+            fill_price=accounts.fill_price.copy(),
+            traded_notional=accounts.traded_notional.copy(),
+            quantity=accounts.quantity.copy(),
+            fee=accounts.fee.copy(),
+            spread=accounts.spread.copy(),
+            price_pnl=accounts.price_pnl.copy(),
+            write_off=accounts.write_off.copy(),
+            liquidated=accounts.liquidated.copy(),
+            equity=equity,
+            exposure=np.divide(value, equity, out=np.zeros_like(equity), where=equity > 0.0),
+            done=done,
+        )

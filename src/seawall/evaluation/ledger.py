@@ -1,0 +1,253 @@
+"""The ledger: one row for every decision of a judged policy, and the file that keeps the ledgers of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from seawall.core.bars import from_milliseconds, timestamps_ms
+from seawall.core.errors import DataError
+from seawall.core.files import replacing_file, to_json
+from seawall.core.timeframe import periods_per_year
+from seawall.engine.decision import DecisionRecords
+
+COLUMNS = (
+    "timestamp",
+    "row",
+    "close",
+    "action",
+    "signal",
+    "proposed",
+    "allowed",
+    "guard",
+    "reason",
+    "fill_price",
+    "traded_notional",
+    "quantity",
+    "fee",
+    "spread",
+    "price_pnl",
+    "write_off",
+    "liquidated",
+    "equity",
+    "exposure",
+    "next_timestamp",
+)
+"""Columns of a ledger frame, in order. A row holds what was decided at the close of the bar that opened at
+``timestamp``, filled at the open of the next bar and marked at its close; ``fill_price`` is NaN where nothing was traded."""
+
+RUIN_RATIO = 1e-12
+"""Equity ratios over one bar are floored here before the logarithm, as in the simulator."""
+
+_COPIED = (
+    "row",
+    "close",
+    "action",
+    "signal",
+    "proposed",
+    "allowed",
+    "fill_price",
+    "traded_notional",
+    "quantity",
+    "fee",
+    "spread",
+    "price_pnl",
+    "write_off",
+    "liquidated",
+    "equity",
+    "exposure",
+)
+_METADATA_KEY = b"seawall"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every decision of one policy over one span of rows.
+
+    Attributes:
+        frame: One row per decision, with the columns of `COLUMNS`. It ends early after a liquidation.
+        initial_equity: Equity at the close of the first row, before the first decision.
+        timestamps_ms: Opening times of all T rows of the span, in milliseconds UTC, int64, shape (T,).
+    """
+
+    frame: pd.DataFrame
+    initial_equity: float
+    timestamps_ms: np.ndarray
+
+    def __post_init__(self) -> None:
+        """Refuse a frame that is no ledger of this span."""
+        if tuple(self.frame.columns) != COLUMNS:
+            raise DataError(f"ledger has the columns {list(self.frame.columns)}; allowed: {list(COLUMNS)}")
+        if not 1 <= len(self.frame) <= len(self.timestamps_ms) - 1:
+            raise DataError(f"ledger has {len(self.frame)} decisions for {len(self.timestamps_ms)} rows; allowed: 1 to one less")
+
+    @property
+    def n_bars(self) -> int:
+        """Bars of the span that a decision could have earned on, T − 1."""
+        return len(self.timestamps_ms) - 1
+
+    @property
+    def periods_per_year(self) -> float:
+        """Bars per year of 365.25 days, from the timestamps."""
+        return periods_per_year(self.timestamps_ms)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return one column as float64, one value per decision."""
+        return self.frame[name].to_numpy(np.float64)
+
+    def equity_curve(self) -> np.ndarray:
+        """Return the equity at the close of every row of the span, float64, shape (T,); constant after a liquidation."""
+        curve = np.empty(len(self.timestamps_ms))
+        decided = len(self.frame)
+        curve[0] = self.initial_equity
+        curve[1 : decided + 1] = self.column("equity")
+        curve[decided + 1 :] = curve[decided]
+        return curve
+
+    def returns(self) -> np.ndarray:
+        """Return the net simple return of every bar, float64, shape (T − 1,); −1 at ruin and 0 after it."""
+        curve = self.equity_curve()
+        return np.divide(np.diff(curve), curve[:-1], out=np.zeros(self.n_bars), where=curve[:-1] > 0.0)
+
+    def log_returns(self) -> np.ndarray:
+        """Return the net log return of every bar, float64, shape (T − 1,); floored at log(`RUIN_RATIO`)."""
+        return np.log(np.maximum(1.0 + self.returns(), RUIN_RATIO))
+
+    def targets(self) -> np.ndarray:
+        """Return the exposure in force at every bar, float64, shape (T − 1,); 0 after a liquidation."""
+        targets = np.zeros(self.n_bars)
+        targets[: len(self.frame)] = self.column("allowed")
+        return targets
+
+    def exposures(self) -> np.ndarray:
+        """Return the exposure at the close of every bar, float64, shape (T − 1,); 0 after a liquidation."""
+        exposures = np.zeros(self.n_bars)
+        exposures[: len(self.frame)] = self.column("exposure")
+        return exposures
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """The ledgers of one evaluation, all over the same rows and under the same costs.
+
+    Attributes:
+        ensemble: The judged policy.
+        seeds: Each trained seed on its own.
+        baselines: Each rival by its name.
+    """
+
+    ensemble: Ledger
+    seeds: Mapping[int, Ledger]
+    baselines: Mapping[str, Ledger]
+
+    def __post_init__(self) -> None:
+        """Refuse ledgers of different rows, which could not be compared bar by bar."""
+        for name, ledger in self.named().items():
+            if not np.array_equal(ledger.timestamps_ms, self.ensemble.timestamps_ms):
+                raise DataError(f"ledger {name!r} covers other bars than the ensemble's; both must cover the same")
+
+    def named(self) -> dict[str, Ledger]:
+        """Return every ledger by its name in the file: ``ensemble``, ``seed 0``, …, then the baselines."""
+        seeds = {f"seed {seed}": ledger for seed, ledger in self.seeds.items()}
+        return {"ensemble": self.ensemble, **seeds, **self.baselines}
+
+    def write(self, path: Path) -> None:
+        """Write all ledgers to one parquet file, told apart by the column ``policy``, whole or not at all.
+
+        Args:
+            path: The file.
+
+        Raises:
+            DataError: The disk is full or the path may not be written.
+        """
+        named = self.named()
+        frames = [ledger.frame.assign(policy=name) for name, ledger in named.items()]
+        table = pa.Table.from_pandas(pd.concat(frames, ignore_index=True), preserve_index=False)
+        facts = {
+            "initial_equity": {name: ledger.initial_equity for name, ledger in named.items()},
+            "timestamps_ms": self.ensemble.timestamps_ms,
+            "seeds": list(self.seeds),
+            "baselines": list(self.baselines),
+        }
+        metadata = {**(table.schema.metadata or {}), _METADATA_KEY: to_json(facts, indent=None).encode()}
+        with replacing_file(path) as temporary:
+            pq.write_table(table.replace_schema_metadata(metadata), temporary, compression="zstd")
+
+    @classmethod
+    def read(cls, path: Path) -> Ledgers:
+        """Read what `write` wrote.
+
+        Args:
+            path: The file.
+
+        Raises:
+            DataError: The file is missing, or holds no ledgers.
+        """
+        table, facts = _read_table(path)
+        frame = table.to_pandas()
+        frames = dict(iter(frame.groupby("policy", sort=False)))
+        times = np.asarray(facts["timestamps_ms"], dtype=np.int64)
+
+        def ledger(name: str) -> Ledger:
+            part = frames[name].drop(columns="policy").reset_index(drop=True)
+            return Ledger(part, facts["initial_equity"][name], times)
+
+        return cls(
+            ledger("ensemble"),
+            {seed: ledger(f"seed {seed}") for seed in facts["seeds"]},
+            {name: ledger(name) for name in facts["baselines"]},
+        )
+
+
+def ledger_of(
+    records: Sequence[DecisionRecords],
+    reasons: Mapping[tuple[int, int], tuple[str, str]],
+    initial_equity: float,
+    times_ms: np.ndarray,
+) -> Ledger:
+    """Lay the records of one account out as a ledger.
+
+    Args:
+        records: Decisions in order, of one account each.
+        reasons: Guard and reason in words for every (guard_code, reason) of the records.
+        initial_equity: Equity before the first decision.
+        times_ms: Opening times of all rows of the span, int64, shape (T,).
+    """
+
+    def gathered(name: str) -> np.ndarray:
+        return np.concatenate([getattr(record, name) for record in records])
+
+    codes = list(zip(gathered("guard_code").tolist(), gathered("reason").tolist(), strict=True))
+    columns: dict[str, Any] = {name: gathered(name) for name in _COPIED}
+    columns["timestamp"] = from_milliseconds(gathered("timestamp_ms"))
+    columns["next_timestamp"] = from_milliseconds(gathered("next_timestamp_ms"))
+    columns["guard"] = [reasons[code][0] for code in codes]
+    columns["reason"] = [reasons[code][1] for code in codes]
+    return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))
+
+
+def decision_times_ms(ledger: Ledger) -> np.ndarray:
+    """Return the opening time of each decided bar in milliseconds UTC, int64, one per decision."""
+    return timestamps_ms(ledger.frame)
+
+
+def _read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """Read a parquet file and the facts kept in its metadata."""
+    if not path.is_file():
+        raise DataError(f"no ledger {path}; make one with: seawall backtest")
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"ledger {path} cannot be read: {error}") from error
+    metadata = table.schema.metadata or {}
+    if _METADATA_KEY not in metadata:
+        raise DataError(f"{path} is a parquet file, but holds no ledgers")
+    return table, json.loads(metadata[_METADATA_KEY])

@@ -1,0 +1,228 @@
+"""The page to look at: one HTML file that needs no network, for a phone and a desktop, by day and by night."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from seawall.core.files import write_text
+from seawall.evaluation.figures import costs_figure, equity_figure, exposure_figure, interval_figure, price_figure, stress_figure
+from seawall.evaluation.judge import Judgement
+from seawall.evaluation.ledger import Ledgers
+from seawall.evaluation.verdict import percent, rival_title
+
+_TITLES = {"evidence": "Evidence of skill", "none": "No evidence of skill", "not judged": "Not judged"}
+_CLASSES = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
+_LONG_ITEMS = 8
+
+
+def render_report(judgement: Judgement, ledgers: Ledgers, recipe_text: str, path: Path) -> None:
+    """Write the report of a judged run, whole or not at all.
+
+    Args:
+        judgement: The judgement.
+        ledgers: The ledgers that it was made from.
+        recipe_text: The resolved recipe, as text.
+        path: The HTML file.
+
+    Raises:
+        DataError: The disk is full or the path may not be written.
+    """
+    write_text(path, report_html(judgement, ledgers, recipe_text))
+
+
+def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str:
+    """Return the page as text; arguments as for `render_report`. Everything that is not ours is escaped."""
+    document = judgement.document
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(number=number, words=_words, date=_date)
+    template = environment.from_string(_resource("report.html.j2"))
+    data, long_data = _data_facts(document)
+    return template.render(
+        **{key: document[key] for key in ("run", "test", "seeds", "verdict", "guards", "settings")},
+        verdict_title=_TITLES[judgement.level],
+        verdict_class=_CLASSES[judgement.level],
+        cards=_cards(document),
+        columns=_COLUMNS,
+        rows=_table_rows(document),
+        undefined=_undefined(document),
+        confidence=number(100 * document["bootstrap"]["confidence"]),
+        block=document["bootstrap"]["mean_block_bars"],
+        costs_words=_costs_words(document),
+        stress_words=_stress_words(document),
+        data=data,
+        long_data=long_data,
+        recipe_text=recipe_text,
+        figures=_figures(document, ledgers),
+        style=Markup(_resource("report.css")),
+        script=Markup(_resource("report.js")),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Return a number for people with some significant digits; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
+    return text.replace("-", "−")
+
+
+def _resource(name: str) -> str:
+    return package_files("seawall.evaluation").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _words(name: object) -> str:
+    return str(name).replace("_", " ")
+
+
+def _date(text: str) -> str:
+    return text[:16].replace("T", " ")
+
+
+def _two(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.2f}".replace("-", "−")
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:,.1f}\u00a0%".replace("-", "−")
+
+
+def _count(value: int) -> str:
+    return f"{value:,}"
+
+
+class _Column:
+    """A column of the table of policies."""
+
+    def __init__(self, key: str, label: str, show: Any, meaning: str) -> None:
+        self.key, self.label, self.show, self.meaning = key, label, show, meaning
+
+
+_COLUMNS = (
+    _Column("total_return", "net return", percent, "over the test span, after all costs"),
+    _Column("annual_return", "a year", percent, "net return compounded to a year"),
+    _Column("sharpe", "Sharpe", _two, "annualised, of bar returns"),
+    _Column("sortino", "Sortino", _two, "annualised, of bar returns"),
+    _Column("max_drawdown", "max drawdown", _share, "deepest fall of equity from a peak"),
+    _Column("calmar", "Calmar", _two, "annual return over max drawdown"),
+    _Column("trades", "trades", _count, "round trips"),
+    _Column("hit_rate", "won", _share, "share of trades that made money after costs"),
+    _Column("turnover_per_year", "turnover a year", number, "traded notional over mean equity"),
+    _Column("mean_absolute_exposure", "exposure", _share, "mean absolute exposure"),
+    _Column("costs", "costs", lambda costs: _share(costs["share_of_initial_equity"]), "costs paid over initial equity"),
+)
+
+
+def _table_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    policies = [("ensemble", "ensemble", document["ensemble"])]
+    policies += [("rival", rival_title(name), metrics) for name, metrics in document["baselines"].items()]
+    policies += [("seed", f"seed {seed}", metrics) for seed, metrics in document["seeds"].items()]
+    return [
+        {"kind": kind, "name": name, "cells": [column.show(metrics[column.key]) for column in _COLUMNS]}
+        for kind, name, metrics in policies
+    ]
+
+
+def _undefined(document: Mapping[str, Any]) -> list[str]:
+    """Return why figures of the table are undefined, each reason once."""
+    everyone: Iterable[Mapping[str, Any]] = (document["ensemble"], *document["seeds"].values(), *document["baselines"].values())
+    labels = {column.key: column.label for column in _COLUMNS}
+    reasons = {f"{labels[name]} where {reason}" for metrics in everyone for name, reason in metrics["undefined"].items()}
+    return sorted(reasons)
+
+
+def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    metrics, intervals = document["ensemble"], document["intervals"]["ensemble"]
+    costs = metrics["costs"]
+
+    def interval(name: str, show: Any) -> str:
+        bounds = intervals[name]
+        return bounds["reason"] if bounds["low"] is None else f"{show(bounds['low'])} to {show(bounds['high'])}"
+
+    hits = "no trade" if metrics["hit_rate"] is None else f"{_share(metrics['hit_rate'])} won"
+    exposure = f"{_share(metrics['mean_exposure'])} net of shorts"
+    cards = [
+        ("Net return", percent(metrics["total_return"]), interval("total_return", percent)),
+        ("Sharpe, annualised", _two(metrics["sharpe"]), interval("sharpe", _two)),
+        ("Sortino, annualised", _two(metrics["sortino"]), interval("sortino", _two)),
+        ("Max drawdown", _share(metrics["max_drawdown"]), interval("max_drawdown", _share)),
+        ("Round trips", _count(metrics["trades"]), hits),
+        ("Costs paid", _share(costs["share_of_initial_equity"]), "of the initial equity"),
+        ("Mean exposure", _share(metrics["mean_absolute_exposure"]), exposure),
+        ("Break-even costs", _break_even(document["stress"]["break_even"]), "the costs charged"),
+    ]
+    return [{"label": label, "value": value, "detail": detail} for label, value, detail in cards]
+
+
+def _break_even(found: Mapping[str, Any]) -> str:
+    if found["multiple"] is not None:
+        return f"{found['multiple']:.2f} ×"
+    return {True: f"> {found['searched_to']:g} ×", False: "never", None: "–"}[found["above_one"]]
+
+
+def _costs_words(document: Mapping[str, Any]) -> str:
+    costs = document["ensemble"]["costs"]
+    return (
+        f"{number(costs['fee'], 6)} and {number(costs['spread'], 6)} quote units, together "
+        f"{_share(costs['share_of_initial_equity'])} of the initial equity"
+    )
+
+
+def _stress_words(document: Mapping[str, Any]) -> str:
+    stress = document["stress"]
+    delay = stress["delay"]
+    late, on_time = percent(delay["total_return"]), percent(delay["on_time_total_return"])
+    words = stress["break_even"]["words"]
+    return f"The decisions are kept as they were: {words}. One bar later, they make {late} instead of {on_time}."
+
+
+def _data_facts(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what is told of the data at once, and the long lists that are folded away."""
+    run = document["run"]
+    data = {**run["data"], "split": {name: _rows(part) for name, part in run["split"].items()}}
+    quality = data.pop("quality", None)
+    if isinstance(quality, Mapping):
+        data["quality"] = {name: value for name, value in quality.items() if not _is_long(value)}
+        folded = {f"quality: {name}": value for name, value in quality.items() if _is_long(value)}
+    else:
+        folded = {}
+    folded.update({name: data.pop(name) for name in list(data) if _is_long(data[name])})
+    return data, folded
+
+
+def _rows(part: Any) -> Any:
+    """Return a row range in words."""
+    if isinstance(part, Mapping) and all(isinstance(part.get(edge), int) for edge in ("start", "stop")):
+        return f"rows {part['start']:,} to {part['stop'] - 1:,} ({part['stop'] - part['start']:,})"
+    return part
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, list) and (len(value) > _LONG_ITEMS or any(isinstance(item, Mapping) for item in value))
+
+
+def _figures(document: Mapping[str, Any], ledgers: Ledgers) -> dict[str, dict[str, Any]]:
+    drawn = {
+        "equity": equity_figure(ledgers),
+        "intervals": interval_figure(document),
+        "price": price_figure(ledgers.ensemble),
+        "exposure": exposure_figure(ledgers.ensemble),
+        "costs": costs_figure(ledgers.ensemble),
+        "stress": stress_figure(document["stress"], document["ensemble"]["total_return"]),
+    }
+    specs = {name: json.loads(str(figure.to_json())) for name, figure in drawn.items()}
+    return {name: {"json": _script_json(spec), "height": spec["layout"]["height"]} for name, spec in specs.items()}
+
+
+def _script_json(spec: Mapping[str, Any]) -> Markup:
+    """Return JSON that cannot end the script element that holds it."""
+    compact = json.dumps(spec, separators=(",", ":"))
+    return Markup(compact.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
