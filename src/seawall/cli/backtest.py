@@ -1,0 +1,81 @@
+"""``seawall backtest``: judge a trained run on bars that no choice has looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seawall.cli import options
+from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.core.progress import progress_bars
+
+if TYPE_CHECKING:
+    from seawall.recipes.judging import Case
+
+
+def backtest(
+    run: options.RunReference,
+    overrides: options.Overrides = None,
+    runs: options.Runs = options.RUNS,
+    data_dir: options.DataFolder = options.DATA,
+    json: options.Json = False,
+) -> None:
+    """Judge a run's ensemble on its test rows, beside its seeds and simple rivals, after costs.
+
+    With changes (other costs, guards, or data=FILE with later bars) the judgement is kept apart from the run's own.
+
+    Examples:
+        seawall backtest latest
+
+        seawall backtest latest costs.fee_bps=20
+
+        seawall backtest latest --json
+    """
+    from seawall.core.run_folder import RunFolder
+    from seawall.recipes.judging import Case
+
+    case = Case(RunFolder.find(runs, run), tuple(overrides or ()), data_dir)
+    [document] = judge_with_bars([case])
+    if json:
+        print_json(document)
+    else:
+        print_judgement(document)
+
+
+def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:
+    """Judge cases behind one progress bar each."""
+    from seawall.recipes.judging import judge_cases
+
+    with progress_bars() as bars:
+        tasks: dict[Path, Any] = {}
+        for case in cases:
+            policies = case.recipe().training.n_seeds + 6
+            tasks[case.folder().path] = bars.add_task(f"judging {case.run.path.parent.name}", total=policies, note="")
+        return judge_cases(cases, lambda case, policy: bars.update(tasks[case.folder().path], advance=1, note=policy))
+
+
+def print_judgement(document: dict[str, Any]) -> None:
+    """Print the verdict, and one line for each policy."""
+    test, verdict = document["test"], document["verdict"]
+    out.print(f"Test span {test['first'][:10]} to {test['last'][:10]}, {test['bars']:,} bars, after costs:")
+    named = {"ensemble": document["ensemble"], **{f"seed {seed}": metrics for seed, metrics in document["seeds"].items()}}
+    rows = [(name, *_figures(metrics)) for name, metrics in (*named.items(), *document["baselines"].items())]
+    out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "costs"), rows))
+    colour = {"evidence": "green", "none": "yellow"}.get(verdict["level"], "red")
+    out.print(f"\n[bold {colour}]{verdict['headline']}[/]")
+    for check in verdict["checks"]:
+        out.print(f"  {'[green]✓[/]' if check['passed'] else '[red]✗[/]'} {check['words']}")
+    for caution in verdict["cautions"]:
+        out.print(f"  [dim]•[/] {caution}")
+    if document["report"]:
+        out.print(f"\nReport: {document['report']}")
+
+
+def _figures(metrics: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        percent(metrics["total_return"], 1),
+        number(metrics["sharpe"]),
+        share(metrics["max_drawdown"]),
+        f"{metrics['trades']:,}",
+        share(metrics["costs"]["share_of_initial_equity"]),
+    )

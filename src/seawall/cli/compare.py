@@ -1,0 +1,58 @@
+"""``seawall compare``: several judged runs side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from seawall.cli import options
+from seawall.cli.output import number, out, percent, print_json, share, table
+
+
+def compare(
+    references: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs: folders, beginnings of names, or latest.")],
+    runs: options.Runs = options.RUNS,
+    json: options.Json = False,
+) -> None:
+    """Put judged runs side by side; those over other bars or costs are marked, since they cannot be compared.
+
+    Examples:
+        seawall compare 20261120T1530 20261120T1610
+    """
+    from seawall.core.run_folder import RunFolder
+    from seawall.evaluation.compare import compare as side_by_side
+    from seawall.evaluation.judge import Judgement
+
+    found = [RunFolder.find(runs, reference) for reference in references]
+    rows = side_by_side({str(run.path): Judgement.read(run.metrics) for run in found})
+    if json:
+        print_json({"runs": rows})
+        return
+    columns = ("run", "market", "seeds", "return", "Sharpe", "max drawdown", "bps a bar, 95 %", "break-even", "verdict")
+    out.print(
+        table(
+            "",
+            columns,
+            [
+                (
+                    f"{row['run']}{'' if row['comparable'] else ' *'}",
+                    f"{row['symbol']} {row['timeframe']}",
+                    row["seeds"],
+                    percent(row["total_return"], 1),
+                    number(row["sharpe"]),
+                    share(row["max_drawdown"]),
+                    f"{_bps(row['mean_log_return_low'])} … {_bps(row['mean_log_return_high'])}",
+                    number(row["break_even"]),
+                    row["verdict"],
+                )
+                for row in rows
+            ],
+        )
+    )
+    if not all(row["comparable"] for row in rows):
+        out.print("* other bars, market or costs than the first run's: not comparable with it")
+
+
+def _bps(value: float | None) -> str:
+    return number(None if value is None else 1e4 * value)

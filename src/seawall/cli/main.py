@@ -1,0 +1,80 @@
+"""The ``seawall`` command: verbs, and how errors end it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from seawall import __version__
+from seawall.cli import backtest, compare, data, demo, doctor, recipes, report, selftest, train
+from seawall.core.errors import SeawallError, is_disk_full
+
+app = typer.Typer(
+    name="seawall",
+    help="Train deep-reinforcement-learning trading agents, judge them honestly, run them behind guards.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verb in (
+    demo.demo,
+    doctor.doctor,
+    recipes.recipes,
+    recipes.show,
+    recipes.validate,
+    train.train,
+    train.resume,
+    backtest.backtest,
+    report.report,
+    compare.compare,
+    selftest.selftest,
+):
+    app.command()(verb)
+app.add_typer(data.app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    """Train deep-reinforcement-learning trading agents, judge them honestly, run them behind guards."""
+    if show:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: The words after ``seawall``.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        app(arguments, prog_name="seawall")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except SeawallError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        return _fail(f"no room left on the disk ({error.filename or 'a temporary file'}): free some space and run again", 2)
+    return 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"seawall: {message}", file=sys.stderr)
+    return code

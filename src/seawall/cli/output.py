@@ -1,0 +1,43 @@
+"""What the verbs print: tables for people on standard output, or one JSON document for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from seawall.core.files import to_json
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document on standard output."""
+    print(to_json(document), flush=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Build a table whose first column is text and whose other columns are aligned right."""
+    result = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        result.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        result.add_row(*(str(cell) for cell in row))
+    return result
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Render a fraction as a signed percentage; an undefined value as a dash."""
+    return "–" if value is None else f"{100 * value:+,.{digits}f} %"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """Render a fraction that is never negative as a percentage; an undefined value as a dash."""
+    return "–" if value is None else f"{100 * value:,.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Render a number; an undefined value as a dash."""
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,68 @@
+"""``seawall recipes``, ``show`` and ``validate``: what can be run, and what a recipe really says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from seawall.cli import options
+from seawall.cli.output import out, print_json
+
+Reference = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or the path of a YAML or JSON file.")]
+
+
+def recipes(json: options.Json = False) -> None:
+    """List the recipes: what each is, and its state.
+
+    Examples:
+        seawall recipes
+    """
+    from seawall.recipes.catalogue import catalogue
+
+    entries = catalogue()
+    if json:
+        print_json({"recipes": [asdict(entry) for entry in entries]})
+        return
+    for entry in entries:
+        colour = "green" if entry.state == "ready" else "dim"
+        out.print(f"[bold]{entry.name:<16}[/] [{colour}]{entry.state:<8}[/] {entry.summary}")
+    first = entries[0].name
+    out.print(f"\nRun one:  seawall train {first}        on your bars:  seawall train {first} data=btc.parquet")
+    out.print(f"Read one: seawall show {first}")
+
+
+def show(reference: Reference, overrides: options.Overrides = None, json: options.Json = False) -> None:
+    """Print a recipe as it will run: every setting, with defaults and overrides resolved.
+
+    Examples:
+        seawall show tradernet
+
+        seawall show tradernet agent.total_steps=200000
+    """
+    from seawall.recipes.files import dump_yaml
+    from seawall.recipes.schema import load_recipe
+
+    recipe = load_recipe(reference, overrides or ())
+    document = recipe.model_dump(mode="json")
+    if json:
+        print_json({"hash": recipe.digest(), "recipe": document})
+    else:
+        print(f"# hash {recipe.digest()}")
+        print(dump_yaml(document), end="")
+
+
+def validate(reference: Reference, overrides: options.Overrides = None, json: options.Json = False) -> None:
+    """Check a recipe without running it.
+
+    Examples:
+        seawall validate my-recipe.yaml
+    """
+    from seawall.recipes.schema import load_recipe
+
+    recipe = load_recipe(reference, overrides or ())
+    if json:
+        print_json({"valid": True, "name": recipe.name, "hash": recipe.digest()})
+    else:
+        out.print(f"{reference}: valid; hash {recipe.digest()[:8]}")

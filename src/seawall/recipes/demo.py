@@ -1,0 +1,67 @@
+"""Twin markets for the demo and the self-test: the same shocks, one with a planted edge and one without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seawall.core.run_folder import RunFolder
+from seawall.recipes.experiment import create_run
+from seawall.recipes.files import load_mapping
+from seawall.recipes.schema import Recipe, validate_recipe
+
+# Enough bars for a test span that can tell skill from luck, and enough steps to learn the edge on one core in half a minute.
+_BARS = 30_000
+_STEPS = 589_824
+
+
+@dataclass(frozen=True)
+class Twins:
+    """Two runs that differ only in whether the market holds an edge.
+
+    Attributes:
+        planted: The run on the market with an edge.
+        noise: The run on its driftless twin.
+        n_bars: Bars of each.
+    """
+
+    planted: RunFolder
+    noise: RunFolder
+    n_bars: int
+
+    @property
+    def runs(self) -> list[RunFolder]:
+        """Both runs, the planted edge first."""
+        return [self.planted, self.noise]
+
+
+def prepare_twins(runs: Path, prefix: str, *, n_seeds: int, min_seeds: int, agent: Mapping[str, Any] | None = None) -> Twins:
+    """Make both markets and open a run on each.
+
+    Args:
+        runs: Folder of all runs.
+        prefix: Beginning of the recipes' names.
+        n_seeds: Seeds trained on each market.
+        min_seeds: Seeds without which the verdict is never "evidence".
+        agent: Changes to the agent's settings.
+    """
+    settings = {"total_steps": _STEPS, **(agent or {})}
+    planted, noise = (
+        create_run(_twin(f"{prefix}-{name}", edge, settings, n_seeds, min_seeds), runs, Path("data"))
+        for name, edge in (("planted-edge", {}), ("random-walk", {"edge": 0.0}))
+    )
+    return Twins(planted, noise, _BARS)
+
+
+def _twin(name: str, edge: Mapping[str, float], agent: Mapping[str, Any], n_seeds: int, min_seeds: int) -> Recipe:
+    base = load_mapping("tradernet")
+    changes = {
+        "name": name,
+        "data": {"kind": "planted_edge", "n_bars": _BARS, **edge},
+        "agent": {**base["agent"], **agent},
+        "training": {"n_seeds": n_seeds},
+        "evaluation": {"verdict": {"min_seeds": min_seeds}},
+    }
+    return validate_recipe({**base, **changes}, name)

@@ -1,0 +1,172 @@
+"""A run from its recipe to its bundle: prepare the data, train every seed, keep the ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seawall import __version__
+from seawall.agents.bundle import save_bundle
+from seawall.core.errors import DataError
+from seawall.core.fan_out import Channel, available_cores, fan_out
+from seawall.core.files import read_json, write_json, write_text
+from seawall.core.logs import run_logger
+from seawall.core.run_folder import RunFolder
+from seawall.recipes.assembly import Parts
+from seawall.recipes.dataset import Dataset, prepare
+from seawall.recipes.files import dump_yaml, parse_yaml
+from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.training.checkpoint import load_checkpoint
+from seawall.training.rl import train
+from seawall.training.threads import use_threads
+from seawall.training.tracking import TensorBoardScalars
+
+OnProgress = Callable[[RunFolder, int, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class SeedSummary:
+    """How the training of one seed went; plain values only.
+
+    Attributes:
+        seed: The seed.
+        best_step: Environment steps at the best validation score.
+        best_score: Mean log growth per bar on the validation rows at that step; None if no score was finite.
+        steps: Environment steps in all.
+        seconds: Wall time in all.
+        history: Steps and score of every evaluation.
+        warnings: What looked wrong.
+    """
+
+    seed: int
+    best_step: int
+    best_score: float | None
+    steps: int
+    seconds: float
+    history: list[tuple[int, float]]
+    warnings: list[str]
+
+
+def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
+    """Prepare a recipe's data and open a run folder for it.
+
+    Args:
+        recipe: What to run.
+        runs: Folder of all runs.
+        data_root: Folder of imported bars.
+
+    Raises:
+        DataError: The data cannot be used; no folder is left behind.
+    """
+    dataset = prepare(recipe, data_root)
+    run = RunFolder.create(runs, recipe.name, recipe.digest())
+    dataset.save(run)
+    write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
+    write_text(
+        run.recipe, f"# The resolved recipe of this run. hash: {recipe.digest()}\n{dump_yaml(recipe.model_dump(mode='json'))}"
+    )
+    return run
+
+
+def load_run_recipe(run: RunFolder) -> Recipe:
+    """Read the resolved recipe of a run."""
+    try:
+        text = run.recipe.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"{run.path} is no run: it has no recipe.yaml") from error
+    return validate_recipe(parse_yaml(text, str(run.recipe)), str(run.recipe))
+
+
+def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[SeedSummary]]:
+    """Train every seed of some runs, as many at once as the recipes allow, and save each run's bundle.
+
+    Seeds that were interrupted go on from their checkpoints; finished ones are not trained again.
+
+    Args:
+        runs: Prepared runs.
+        on_progress: Called with the run, the seed, and what `training.rl.train` reports.
+
+    Returns:
+        For each run the summary of each seed.
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on from the checkpoints.
+    """
+    recipes = [load_run_recipe(run) for run in runs]
+    tasks = [(str(run.path), seed) for run, recipe in zip(runs, recipes, strict=True) for seed in recipe.training.seeds]
+    workers = min(worker_count(recipe) for recipe in recipes)
+
+    def relay(number: int, message: dict[str, Any]) -> None:
+        path, seed = tasks[number]
+        on_progress(RunFolder(Path(path)), seed, message)
+
+    results = dict(zip(tasks, fan_out(train_seed, tasks, workers=min(workers, len(tasks)), on_progress=relay), strict=True))
+    summaries = []
+    for run, recipe in zip(runs, recipes, strict=True):
+        summaries.append([results[str(run.path), seed] for seed in recipe.training.seeds])
+        _save(run, recipe, summaries[-1])
+    return summaries
+
+
+def worker_count(recipe: Recipe) -> int:
+    """Return how many seeds are trained at once."""
+    workers = recipe.training.workers
+    return max(1, available_cores() // recipe.training.threads) if workers == "auto" else workers
+
+
+def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
+    """Train one seed of a run; called in a process of its own."""
+    run = RunFolder(Path(path))
+    recipe = load_run_recipe(run)
+    use_threads(recipe.training.threads)
+    parts = Parts(recipe, Dataset.load(run))
+    with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
+        result = train(
+            parts.learner(seed),
+            evaluate=parts.validation_growth,
+            params=recipe.training,
+            folder=run.checkpoint(seed),
+            should_stop=channel.should_stop,
+            on_progress=channel.send,
+            logger=run_logger(run.log, seed=seed),
+            scalars=scalars,
+        )
+    score = result.best_score if result.best_step >= 0 else None
+    return SeedSummary(seed, result.best_step, score, result.steps, result.seconds, result.history, result.warnings)
+
+
+def training_summary(run: RunFolder) -> dict[str, Any]:
+    """Return how the training of a run went.
+
+    Raises:
+        DataError: The run has not been trained to its end.
+    """
+    path = run.path / "training.json"
+    if not path.is_file():
+        raise DataError(f"run {run.path} is not trained to its end; go on with: seawall resume {run.path}")
+    return read_json(path)
+
+
+def _save(run: RunFolder, recipe: Recipe, summaries: Sequence[SeedSummary]) -> None:
+    dataset = Dataset.load(run)
+    parts = Parts(recipe, dataset)
+    members = []
+    for summary in summaries:
+        checkpoint = load_checkpoint(run.checkpoint(summary.seed))
+        if checkpoint is None:
+            raise DataError(f"the checkpoint {run.checkpoint(summary.seed)} is gone; go on with: seawall resume {run.path}")
+        members.append(checkpoint.best)
+    manifest = {
+        **parts.manifest(),
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_hash": recipe.digest(),
+        "scaler": dataset.scaler.to_dict(),
+        "costs": recipe.costs.model_dump(),
+        "data": dataset.facts,
+        "seeds": list(recipe.training.seeds),
+    }
+    save_bundle(run.bundle, manifest, members)
+    write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries]})

@@ -1,0 +1,200 @@
+"""The typed recipe: one frozen model that chooses every part. Unknown keys are refused, defaults live in Python."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from seawall.agents.ppo import PPOParams
+from seawall.core.errors import ConfigError
+from seawall.core.files import digest
+from seawall.core.params import Params
+from seawall.envs.params import EpisodeParams
+from seawall.evaluation.params import EvaluationParams
+from seawall.features.registry import FeatureParams
+from seawall.guards.registry import GUARDS
+from seawall.market.quality import QualityParams
+from seawall.market.splits import SplitParams
+from seawall.market.synthetic.known import PlantedEdgeParams
+from seawall.market.synthetic.regimes import RegimeParams
+from seawall.nets.registry import NETWORKS
+from seawall.recipes.files import load_mapping
+from seawall.simulator.actions import ACTION_SCHEMES
+from seawall.simulator.costs import CostParams
+from seawall.simulator.simulator import SimulatorParams
+from seawall.training.rl import TrainingParams
+
+AGENTS: dict[str, type[Params]] = {"ppo": PPOParams}
+
+
+class FileData(Params):
+    """Bars of one series, from a file or from the store that ``seawall data import`` fills."""
+
+    kind: Literal["file"] = "file"
+    path: str = Field(min_length=1, description="A parquet, CSV or feather file, or a stored series such as binance/BTCUSDT/1h")
+
+
+class RegimeData(RegimeParams):
+    """A synthetic market that changes between five regimes."""
+
+    kind: Literal["regimes"] = "regimes"
+    seed: int = Field(0, ge=0, description="Seed of the market, apart from the seeds of training")
+
+
+class PlantedEdgeData(PlantedEdgeParams):
+    """A market whose bars hold a known edge; with ``edge: 0`` its driftless twin."""
+
+    kind: Literal["planted_edge"] = "planted_edge"
+    seed: int = Field(0, ge=0, description="Seed of the market, apart from the seeds of training")
+
+
+Data = Annotated[FileData | RegimeData | PlantedEdgeData, Field(discriminator="kind")]
+
+
+class EnvironmentSection(EpisodeParams):
+    """What a decision sees, what it may ask for, and how training episodes run."""
+
+    scheme: str = Field("sell_buy_hold", description="Action scheme: what the network's outputs mean")
+    short: bool = Field(True, description="Whether SELL may open a short position; false is long or flat, as on a spot market")
+
+    @field_validator("scheme")
+    @classmethod
+    def _known_scheme(cls, scheme: str) -> str:
+        if scheme not in ACTION_SCHEMES:
+            raise ValueError(f"allowed: {', '.join(ACTION_SCHEMES)}")
+        return scheme
+
+
+class SeedsParams(TrainingParams):
+    """How many seeds are trained, and with what part of the machine."""
+
+    seed: int = Field(0, ge=0, description="First seed; the run trains seed, seed + 1, …")
+    n_seeds: int = Field(5, ge=1, le=100, description="Seeds trained; their ensemble is the policy that is judged")
+    threads: int = Field(1, ge=1, le=256, description="Torch threads of each seed; part of what makes a run reproducible")
+    workers: int | Literal["auto"] = Field("auto", description="Seeds trained at once; auto = one per core")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(range(self.seed, self.seed + self.n_seeds))
+
+
+class Recipe(Params):
+    """Everything that a run depends on."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
+    summary: str = Field("", description="What the recipe is, in one line")
+    data: Data
+    quality: QualityParams = Field(default_factory=QualityParams)
+    features: FeatureParams = Field(default_factory=FeatureParams)
+    split: SplitParams = Field(default_factory=SplitParams)
+    environment: EnvironmentSection = Field(default_factory=EnvironmentSection)
+    simulator: SimulatorParams = Field(default_factory=SimulatorParams)
+    costs: CostParams = Field(default_factory=CostParams)
+    guards: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Guards by name, applied in this order; null removes one"
+    )
+    network: dict[str, Any] = Field(description="kind, and that network's settings")
+    agent: dict[str, Any] = Field(description="kind, and that agent's settings")
+    training: SeedsParams = Field(default_factory=SeedsParams)
+    evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_removed_guards(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and isinstance(values.get("guards"), Mapping):
+            kept = {name: {} if settings == {} else settings for name, settings in values["guards"].items() if settings is not None}
+            return {**values, "guards": kept}
+        return values
+
+    @field_validator("guards")
+    @classmethod
+    def _resolve_guards(cls, guards: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        known = {key: entry.params for key, entry in GUARDS.items()}
+        return {name: _resolved("guard", known, name, settings) for name, settings in guards.items()}
+
+    @field_validator("network")
+    @classmethod
+    def _resolve_network(cls, network: dict[str, Any]) -> dict[str, Any]:
+        return _resolved_kind("network", {key: entry[0] for key, entry in NETWORKS.items()}, network)
+
+    @field_validator("agent")
+    @classmethod
+    def _resolve_agent(cls, agent: dict[str, Any]) -> dict[str, Any]:
+        return _resolved_kind("agent", AGENTS, agent)
+
+    def digest(self) -> str:
+        """Return the hash of the resolved recipe."""
+        return digest(self.model_dump(mode="json"))
+
+
+def load_recipe(reference: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Load, override and validate a recipe.
+
+    Args:
+        reference: A shipped recipe's name, or the path of a YAML or JSON file.
+        overrides: ``section.key=value`` each.
+
+    Raises:
+        ConfigError: Something is missing, misspelt or out of range; the message names it, its value and what is allowed.
+    """
+    return validate_recipe(load_mapping(reference, overrides), reference)
+
+
+def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
+    """Validate a plain mapping.
+
+    Raises:
+        ConfigError: As for `load_recipe`.
+    """
+    try:
+        return Recipe.model_validate(dict(mapping))
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ConfigError(f"recipe {origin}: " + "; ".join(lines)) from error
+
+
+def _resolved(what: str, registry: Mapping[str, type[BaseModel]], name: str, settings: Any) -> dict[str, Any]:
+    if name not in registry:
+        raise ValueError(f"{what} {name!r} is unknown; allowed: {', '.join(registry)}")
+    try:
+        return registry[name].model_validate(settings).model_dump()
+    except ValidationError as error:
+        raise ValueError("; ".join(_explain(problem) for problem in error.errors())) from error
+
+
+def _resolved_kind(what: str, registry: Mapping[str, type[BaseModel]], value: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {key: item for key, item in value.items() if key != "kind"}
+    kind = value.get("kind")
+    return {"kind": kind, **_resolved(what, registry, str(kind), settings)}
+
+
+def _explain(problem: Any) -> str:
+    place = [str(part) for part in problem["loc"]]
+    name = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"unknown key {name} (value {problem['input']!r}){hint}"
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _known_keys() -> list[str]:
+    keys: set[str] = set()
+    models: list[Any] = [Recipe, FileData, RegimeData, PlantedEdgeData, *AGENTS.values()]
+    while models:
+        fields = models.pop().model_fields
+        keys.update(fields)
+        models.extend(
+            field.annotation
+            for field in fields.values()
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        )
+    return sorted(keys)
