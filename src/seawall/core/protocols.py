@@ -84,6 +84,10 @@ class ActionScheme(Protocol):
         """
         ...
 
+    def spec(self) -> dict[str, Any]:
+        """Return name, numbering and levels, to be saved with a model and compared before it is used."""
+        ...
+
 
 @dataclass(frozen=True)
 class GuardContext:

@@ -1,0 +1,1 @@
+"""Where Seawall meets venues. For now: whether each venue answers the keys that are set."""
