@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--threads", type=int, default=1, help="torch threads (default 1)")
     parser.add_argument("--repetitions", type=int, default=5, help="turns of each case (default 5)")
-    parser.add_argument("--minibatch", type=int, default=4096, help="samples per gradient step, of every case (default 4096)")
+    parser.add_argument("--minibatch", type=int, default=512, help="samples per gradient step, of every case (default 512)")
     parser.add_argument("--epochs", type=int, default=4, help="passes over each rollout, of every case (default 4)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -40,7 +40,7 @@ def test_a_trajectory_does_not_depend_on_the_size_of_the_batch(seed, n, start_ex
 
 def test_a_batch_large_enough_for_threads_gives_the_same_trajectories():
     actions = random_actions(1, 30, 2_100)
-    large, small = batch(2_100), batch(5)
+    large, small = batch(2_100, simulator=SimulatorParams(threads=2)), batch(5)
     large.reset(seed=9)
     small.reset(seed=9)
     for now in actions:

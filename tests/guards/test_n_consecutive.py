@@ -78,11 +78,20 @@ def test_an_empty_record_is_no_signal():
     assert EMPTY not in (-1.0, 0.0, 1.0)
 
 
-def test_a_proposal_to_stay_is_not_counted_as_an_intervention():
+def test_a_vetoed_signal_is_recorded_also_where_its_exposure_is_in_force_already():
     guard = NConsecutive()
     state = np.array([[1.0, 1.0]])
     verdict = guard.apply(np.array([1.0]), np.array([1.0]), context(np.array([1])), state)
-    assert verdict.reason.tolist() == [0]
+    assert verdict.reason.tolist() == [1]
+    assert verdict.allowed.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("mode", ["veto_repeat", "confirm"])
+def test_hold_is_never_altered(mode):
+    guard = NConsecutive(NConsecutiveParams(mode=mode))
+    for record in ([0.0, 0.0], [1.0, -1.0]):
+        verdict = guard.apply(np.array([1.0]), np.array([0.5]), context(np.array([0])), np.array([record]))
+        assert verdict.allowed.tolist() == [0.5]  # a guard before this one has cut the exposure; that stands
 
 
 def test_it_declares_that_it_may_block_an_exit():

@@ -46,20 +46,48 @@ def _assert_the_two_bars(bars: pd.DataFrame) -> None:
 CSV = {
     "ccxt milliseconds": ["timestamp,open,high,low,close,volume", "1704067200000,1,2,0.5,1.5,10", "1704070800000,1.5,3,1,2.5,20"],
     "seconds": ["timestamp,open,high,low,close,volume", "1704067200,1,2,0.5,1.5,10", "1704070800,1.5,3,1,2.5,20"],
-    "nanoseconds": ["timestamp,open,high,low,close,volume", "1704067200000000000,1,2,0.5,1.5,10", "1704070800000000000,1.5,3,1,2.5,20"],
-    "text without a zone": ["timestamp,open,high,low,close,volume", "2024-01-01 00:00:00,1,2,.5,1.5,10", "2024-01-01 01:00:00,1.5,3,1,2.5,20"],
-    "text with a zone": ["date,open,high,low,close,volume", "2024-01-01T02:00:00+02:00,1,2,.5,1.5,10", "2024-01-01T03:00:00+02:00,1.5,3,1,2.5,20"],
-    "text ending in Z": ["timestamp,open,high,low,close,volume", "2024-01-01T00:00:00Z,1,2,.5,1.5,10", "2024-01-01T01:00:00.000Z,1.5,3,1,2.5,20"],
-    "Yahoo": ["Datetime,Open,High,Low,Close,Adj Close,Volume", "2024-01-01 00:00:00+00:00,1,2,.5,1.5,1.4,10", "2024-01-01 01:00:00+00:00,1.5,3,1,2.5,2.4,20"],
+    "nanoseconds": [
+        "timestamp,open,high,low,close,volume",
+        "1704067200000000000,1,2,0.5,1.5,10",
+        "1704070800000000000,1.5,3,1,2.5,20",
+    ],
+    "text without a zone": [
+        "timestamp,open,high,low,close,volume",
+        "2024-01-01 00:00:00,1,2,.5,1.5,10",
+        "2024-01-01 01:00:00,1.5,3,1,2.5,20",
+    ],
+    "text with a zone": [
+        "date,open,high,low,close,volume",
+        "2024-01-01T02:00:00+02:00,1,2,.5,1.5,10",
+        "2024-01-01T03:00:00+02:00,1.5,3,1,2.5,20",
+    ],
+    "text ending in Z": [
+        "timestamp,open,high,low,close,volume",
+        "2024-01-01T00:00:00Z,1,2,.5,1.5,10",
+        "2024-01-01T01:00:00.000Z,1.5,3,1,2.5,20",
+    ],
+    "Yahoo": [
+        "Datetime,Open,High,Low,Close,Adj Close,Volume",
+        "2024-01-01 00:00:00+00:00,1,2,.5,1.5,1.4,10",
+        "2024-01-01 01:00:00+00:00,1.5,3,1,2.5,2.4,20",
+    ],
     "semicolons": ["timestamp;open;high;low;close;volume", "1704067200000;1;2;0.5;1.5;10", "1704070800000;1.5;3;1;2.5;20"],
-    "quoted cells": ['"timestamp","open","high","low","close","volume"', '"1704067200000","1","2","0.5","1.5","10"', '"1704070800000","1.5","3","1","2.5","20"'],
+    "quoted cells": [
+        '"timestamp","open","high","low","close","volume"',
+        '"1704067200000","1","2","0.5","1.5","10"',
+        '"1704070800000","1.5","3","1","2.5","20"',
+    ],
     "exponents": ["timestamp,open,high,low,close,volume", "1.7040672e12,1e0,2,5e-1,1.5,1e1", "1.7040708e12,1.5,3,1,2.5,2e1"],
-    "columns in another order": ["volume,close,low,high,open,timestamp", "10,1.5,0.5,2,1,1704067200000", "20,2.5,1,3,1.5,1704070800000"],
+    "columns in another order": [
+        "volume,close,low,high,open,timestamp",
+        "10,1.5,0.5,2,1,1704067200000",
+        "20,2.5,1,3,1.5,1704070800000",
+    ],
     "Binance dump without a header": _binance(1),
     "Binance dump in microseconds": _binance(1_000),
     "Binance dump with a header": [BINANCE_HEADER, *_binance(1)],
     "Binance with the names of its API": [BINANCE_API_HEADER, *_binance(1)],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lines", CSV.values(), ids=CSV.keys())

@@ -14,7 +14,11 @@ COLUMNS = ("rows", "first", "last", "gaps", "missing", "longest", "zero", "flat"
 
 def _published() -> dict[str, dict[str, str]]:
     lines = (DATA / "README.md").read_text(encoding="utf-8").splitlines() if (DATA / "README.md").is_file() else []
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| `(binance|bitstamp|coinbase|mt5)_", line)]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.match(r"\| `(binance|bitstamp|coinbase|dukascopy|mt5)_", line)
+    ]
     return {row[0].strip("`"): dict(zip(COLUMNS, row[1:10], strict=True)) for row in rows}
 
 

@@ -110,7 +110,9 @@ def test_bars_without_a_column_are_refused(store, bars):
         store.load("binance/BTCUSDT/1h")
 
 
-@pytest.mark.parametrize(("content", "match"), [("{", "not readable JSON"), ("[]", "has no schema"), ('{"schema": 1}', "has no source")])
+@pytest.mark.parametrize(
+    ("content", "match"), [("{", "not readable JSON"), ("[]", "has no schema"), ('{"schema": 1}', "has no source")]
+)
 def test_a_broken_manifest_is_refused(store, bars, content, match):
     folder = _import(store, bars).folder
     (folder / "manifest.json").write_text(content)

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-LONGEST_MODULE, LONGEST_FUNCTION, LOOSEST_TOLERANCE = 400, 60, 1e-2
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
+LOOSEST_TOLERANCE, LOOSEST_WITH_A_REASON = 1e-2, 0.25
 TOLERANCES = {"abs", "rel", "atol", "rtol", "abs_tol", "rel_tol", "tolerance"}
 
 
@@ -25,14 +26,18 @@ def long_functions(tree: ast.AST) -> list[tuple[str, int]]:
     return [(name, length) for name, length in lengths if length > LONGEST_FUNCTION]
 
 
-def loose_tolerances(tree: ast.AST) -> list[tuple[int, float]]:
+def loose_tolerances(source: str) -> list[tuple[int, float]]:
+    """Literals looser than the limit; one up to 0.25 is let pass where a comment stands on its line or on the line before."""
+    lines = ["", *source.splitlines()]
     found = []
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
         for keyword in call.keywords:
             if keyword.arg in TOLERANCES and isinstance(keyword.value, ast.Constant):
                 value = keyword.value.value
-                if isinstance(value, (int, float)) and value > LOOSEST_TOLERANCE:
-                    found.append((call.lineno, float(value)))
+                explained = any("#" in line for line in lines[keyword.value.lineno - 1 : keyword.value.lineno + 1])
+                limit = LOOSEST_WITH_A_REASON if explained else LOOSEST_TOLERANCE
+                if isinstance(value, (int, float)) and value > limit:
+                    found.append((keyword.value.lineno, float(value)))
     return found
 
 
@@ -47,14 +52,18 @@ def test_a_function_is_short(path):
 
 
 @pytest.mark.parametrize("path", [path for path in TESTS if path != Path(__file__).resolve()], ids=relative)
-def test_a_tolerance_in_a_test_is_tight(path):
-    assert loose_tolerances(ast.parse(path.read_text(encoding="utf-8"))) == []
+def test_a_tolerance_in_a_test_is_tight_or_says_why_not(path):
+    assert loose_tolerances(path.read_text(encoding="utf-8")) == []
 
 
 def test_the_checks_of_length_and_tolerance_are_awake():
     body = "\n".join(["def long():", *["    pass"] * LONGEST_FUNCTION])
     assert long_functions(ast.parse(body)) == [("long", LONGEST_FUNCTION + 1)]
-    assert loose_tolerances(ast.parse("approx(1.0, rel=1e6)\nallclose(a, b, atol=0.01)\n")) == [(1, 1e6)]
+    assert loose_tolerances("# reason\napprox(1, rel=1e6)\nallclose(a, b, atol=0.01)\nallclose(a, b, atol=0.05)\n") == [
+        (2, 1e6),
+        (4, 0.05),
+    ]
+    assert loose_tolerances("# four standard errors\nallclose(a, b, atol=0.05)\n") == []
 
 
 def test_no_two_test_modules_share_a_name():

@@ -146,6 +146,17 @@ def test_a_gap_at_the_open_liquidates_there_and_the_wanted_trade_is_not_made():
     assert result.reward[0] == math.log(kernel.RUIN_RATIO)
 
 
+def test_a_gap_to_the_margin_liquidates_although_the_wanted_trade_could_be_paid():
+    # 10 sold at 100 leave 2000 in cash; at an open of 195 equity is 50, and the margin 0.05 · 1950 = 97.5.
+    simulator = account(bars((100, 100, 100, 100), (100, 100, 100, 100), (195, 196, 190, 191)), FREE)
+    go(simulator, -1.0)
+    result = go(simulator, 1.0)
+    assert bool(result.terminated[0])
+    assert simulator.fill_price[0] == 195.0
+    assert simulator.equity[0] == pytest.approx(50.0, rel=EXACT)
+    assert simulator.quantity[0] == 0.0
+
+
 def test_a_leveraged_long_is_liquidated_at_the_low():
     # Twice long: 20 units, 1000 borrowed; at 52 equity is 40 and the margin 0.05 · 1040 = 52.
     simulator = account(bars((100, 100, 100, 100), (100, 101, 52, 100)), FREE, max_exposure=2.0)

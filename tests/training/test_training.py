@@ -145,12 +145,12 @@ def test_every_diagnostic_and_score_is_tracked(tmp_path):
 
 
 def test_a_score_that_is_no_number_is_never_the_best_and_survives_a_resumption(tmp_path):
-    scores = {**SCORES, 4: float("nan")}
+    scores = {**SCORES, 2: float("nan"), 4: float("inf")}
     with pytest.raises(Interrupted):
         run(tmp_path / "checkpoint", evaluate=scores.__getitem__, stop_after=5)
     result = run(tmp_path / "checkpoint", evaluate=scores.__getitem__)
     assert (result.best_step, result.best_score) == (100, 0.5)
-    assert np.isnan(result.history[1][1])
+    assert np.isnan(result.history[0][1])
 
 
 def test_without_any_finite_score_the_user_is_warned(tmp_path):

@@ -1,6 +1,6 @@
 """Proximal policy optimisation over market rows.
 
-Schulman et al. 2017, arXiv 1707.06347, with generalised advantages (arXiv 1506.02438). What differs from the paper: Adam
+Schulman et al. 2017, arXiv 1707.06347, with generalised advantages (arXiv 1506.02438). What differs from the paper: AdamW
 with one learning rate for policy and value, a clipped gradient norm, advantages normalised per minibatch, rewards scaled
 by a running deviation, the value loss not clipped, and a bootstrap from the true final observation at every truncation.
 An observation is a row of the market and an account row: buffers hold these, and windows are gathered as they are needed.
@@ -38,22 +38,27 @@ _TALLIED: tuple[str, ...] = ("policy_loss", "value_loss", "entropy", "approx_kl"
 class PPOParams(Params):
     """Settings of PPO."""
 
-    total_steps: int = Field(1_000_000, ge=1, description="environment steps of the whole training, over all environments")
-    n_envs: int = Field(256, ge=1, le=65_536, description="environments stepped together")
-    n_steps: int = Field(128, ge=1, le=65_536, description="steps of each environment between updates")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size at the start")
-    learning_rate_schedule: Literal["constant", "linear"] = Field("linear", description="linear falls to 0 at total_steps")
-    gamma: float = Field(0.95, ge=0, le=1, description="discount per bar")
-    gae_lambda: float = Field(0.95, ge=0, le=1, description="weight of longer advantage estimates")
-    clip_range: float = Field(0.2, gt=0, lt=1, description="how far a probability ratio may move before it stops paying")
-    n_epochs: int = Field(4, ge=1, le=100, description="passes over each rollout")
-    minibatch: int = Field(4096, ge=2, description="samples per gradient step; must divide n_envs * n_steps")
-    entropy_coefficient: float = Field(0.01, ge=0, le=10, description="weight of the entropy bonus: more explores longer")
-    value_coefficient: float = Field(0.5, ge=0, le=100, description="weight of the value loss")
-    max_gradient_norm: float = Field(0.5, gt=0, description="gradients are scaled down to this norm")
-    target_kl: float | None = Field(None, gt=0, description="leave an update early once the policy moved this far; null never does")
-    normalise_advantage: bool = Field(True, description="centre and scale advantages within each minibatch")
-    normalise_reward: bool = Field(True, description="divide rewards by the running deviation of their discounted sum")
+    total_steps: int = Field(default=262_144, ge=1, description="environment steps of the whole training, over all environments")
+    n_envs: int = Field(default=256, ge=1, le=65_536, description="environments stepped together")
+    n_steps: int = Field(default=64, ge=1, le=65_536, description="steps of each environment between updates")
+    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Adam's step size at the start")
+    learning_rate_schedule: Literal["constant", "linear"] = Field(default="linear", description="linear falls to 0 at total_steps")
+    gamma: float = Field(default=0.95, ge=0, le=1, description="discount per bar")
+    gae_lambda: float = Field(default=0.95, ge=0, le=1, description="weight of longer advantage estimates")
+    clip_range: float = Field(default=0.2, gt=0, lt=1, description="how far a probability ratio may move before it stops paying")
+    n_epochs: int = Field(default=4, ge=1, le=100, description="passes over each rollout")
+    minibatch: int = Field(default=512, ge=2, description="samples per gradient step; must divide n_envs * n_steps")
+    entropy_coefficient: float = Field(default=0.01, ge=0, le=10, description="weight of the entropy bonus: more explores longer")
+    value_coefficient: float = Field(default=0.5, ge=0, le=100, description="weight of the value loss")
+    weight_decay: float = Field(
+        default=0.5, ge=0, le=100, description="decoupled pull of every weight to 0: more forgets the noise of few bars"
+    )
+    max_gradient_norm: float = Field(default=0.5, gt=0, description="gradients are scaled down to this norm")
+    target_kl: float | None = Field(
+        default=None, gt=0, description="leave an update early once the policy moved this far; null never does"
+    )
+    normalise_advantage: bool = Field(default=True, description="centre and scale advantages within each minibatch")
+    normalise_reward: bool = Field(default=True, description="divide rewards by the running deviation of their discounted sum")
 
     @model_validator(mode="after")
     def _whole_minibatches(self) -> PPOParams:
@@ -129,7 +134,9 @@ class PPO:
         self.network = network.to(self.device)
         self.steps = 0
         self._gather = WindowGatherer(feature_tensor(market.features, self.device), window)
-        self._optimiser = torch.optim.Adam(self.network.parameters(), lr=params.learning_rate, eps=1e-5, fused=True)
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=params.learning_rate, eps=1e-5, weight_decay=params.weight_decay, fused=True
+        )
         self._scale = RewardScale(params.n_envs, params.gamma)
         self._sampling = torch.Generator(self.device).manual_seed(derived_seed(seed, "actions"))
         self._shuffling = torch.Generator().manual_seed(derived_seed(seed, "minibatches"))

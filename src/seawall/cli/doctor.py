@@ -11,13 +11,14 @@ from importlib import import_module, metadata, util
 from typing import Literal
 
 import typer
+from rich.markup import escape
 
 from seawall import __version__
 from seawall.cli import options
 from seawall.cli.output import out, print_json
 
 _EXTRAS: dict[str, tuple[str, ...]] = {
-    "live": ("ccxt", "alpaca", "httpx"),
+    "live": ("ccxt", "alpaca", "httpx", "dotenv"),
     "scale": ("ray",),
     "tracking": ("mlflow", "sqlalchemy"),
     "dashboard": ("nicegui",),
@@ -28,7 +29,7 @@ _EXTRAS: dict[str, tuple[str, ...]] = {
     "dev": ("pytest", "hypothesis", "ruff"),
 }
 _CORE = ("numpy", "pandas", "pyarrow", "numba", "talib", "safetensors", "gymnasium", "arch", "plotly")
-_MARKS = {"ok": "[green]ok[/]", "optional": "[dim]–[/]", "fix": "[red]fix[/]"}
+_MARKS = {"ok": "[green]ok[/] ", "optional": "[dim]–[/]  ", "fix": "[red]fix[/]"}
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ def doctor(json: options.Json = False) -> None:
     else:
         out.print(f"seawall {__version__} on {platform.platform()}, {os.cpu_count()} cores")
         for check in checks:
-            out.print(f"  {_MARKS[check.state]:<4} {check.name:<18} {check.detail}")
+            out.print(f"  {_MARKS[check.state]} {check.name:<18} {escape(check.detail)}")
         for check in to_fix:
-            out.print(f"[red]To fix:[/] {check.name}: {check.detail}")
+            out.print(f"[red]To fix:[/] {check.name}: {escape(check.detail)}")
         if not to_fix:
             out.print("Ready.")
     if to_fix:

@@ -112,7 +112,8 @@ class GuardVerdict:
 
     Attributes:
         allowed: Exposure that may be taken, float64, shape (N,): between proposal and current, or proposal and zero.
-        reason: 0 where the proposal passed unchanged, else 1 + index into the guard's `reasons`; int8, shape (N,).
+        reason: 0 where the guard did not intervene, else 1 + index into its `reasons`; int8, shape (N,). A signal may be
+            vetoed whose exposure is in force already: that is recorded too.
         state: The guard's next state, float64, shape (N, K).
     """
 

@@ -32,7 +32,7 @@ class DecisionRecords:
         signal: −1 sell, 0 hold, +1 buy, as asked by the policy; int8.
         proposed: Exposure that the policy asked for, float64.
         allowed: Exposure after the guards, float64.
-        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8.
+        guard_code: 0 where no guard intervened, else 1 + index of the last one that did; int8.
         reason: That guard's reason code, int8.
         fill_price: Price of the fill before costs, float64; NaN where nothing was traded.
         traded_notional: Value of what was traded, float64.

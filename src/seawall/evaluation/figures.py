@@ -190,7 +190,8 @@ def _add_fills(figure: go.Figure, ledger: Ledger, chosen: np.ndarray, name: str,
 
 def _add_vetoes(figure: go.Figure, ledger: Ledger) -> None:
     """Add marks at the closes at which a guard changed the proposal."""
-    found = np.flatnonzero((ledger.frame["guard"] != "").to_numpy())
+    frame = ledger.frame
+    found = np.flatnonzero(((frame["guard"] != "") & (frame["proposed"] != frame["allowed"])).to_numpy())
     if not found.size:
         return
     kept = found[kept_marks(len(found))]

@@ -150,19 +150,21 @@ def judge(inputs: JudgeInputs) -> Judgement:
 
 
 def guard_interventions(ledger: Ledger) -> dict[str, Any]:
-    """Count the decisions that guards changed.
+    """Count the decisions in which a guard intervened, and those of them whose exposure it changed.
 
     Args:
         ledger: One policy's decisions.
 
     Returns:
-        ``decisions``, ``interventions``, and ``by_reason``: a list of guard, reason and count, most frequent first.
+        ``decisions``, ``interventions``, ``changed_exposure``, and ``by_reason``: a list of guard, reason and count, most
+        frequent first. A vetoed signal may ask for the exposure that is in force already: then nothing changes.
     """
     frame = ledger.frame
     touched = frame[frame["guard"] != ""]
     counts = Counter(zip(touched["guard"].tolist(), touched["reason"].tolist(), strict=True))
     by_reason = [{"guard": guard, "reason": reason, "count": count} for (guard, reason), count in counts.most_common()]
-    return {"decisions": len(frame), "interventions": len(touched), "by_reason": by_reason}
+    changed = int((touched["proposed"] != touched["allowed"]).sum())
+    return {"decisions": len(frame), "interventions": len(touched), "changed_exposure": changed, "by_reason": by_reason}
 
 
 def test_span(ledger: Ledger) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
         recipe_text=recipe_text,
         figures=_figures(document, ledgers),
         style=Markup(_resource("report.css")),
+        watch=Markup(_resource("watch.js")),
         script=Markup(_resource("report.js")),
         plotly=Markup(get_plotlyjs()),
     )

@@ -29,8 +29,8 @@ class ChainVerdict:
 
     Attributes:
         allowed: Exposure that may be taken, float64, shape (N,).
-        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,).
-        reason: That guard's reason code (`GUARD_FAILED` where it raised); 0 where no guard changed the proposal; int8, shape (N,).
+        guard_code: 0 where no guard intervened, else 1 + index of the last one that did; int8, shape (N,).
+        reason: That guard's reason code (`GUARD_FAILED` where it raised); 0 where no guard intervened; int8, shape (N,).
         state: Next state of all guards side by side, float64, shape (N, K).
     """
 
@@ -93,9 +93,9 @@ class GuardChain:
         after = np.empty_like(state)
         for index, (guard, columns) in enumerate(zip(self.guards, self._columns, strict=True)):
             verdict = self._ask(index, guard, (current, allowed, context, state[:, columns]))
-            changed = verdict.allowed != allowed
-            code[changed] = index + 1
-            reason[changed] = verdict.reason[changed]
+            intervened = verdict.reason != 0
+            code[intervened] = index + 1
+            reason[intervened] = verdict.reason[intervened]
             allowed = verdict.allowed
             after[:, columns] = verdict.state
         return ChainVerdict(allowed, code, reason, after)
@@ -178,7 +178,7 @@ def check_law(guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: 
         _refuse_first(
             kept, guard, current, proposed, verdict, "no more of the current risk than proposed, unless it may block exits"
         )
-    unexplained = (allowed != proposed) & ((reason < 1) | (reason > len(guard.reasons)))
+    unexplained = (reason < 0) | (reason > len(guard.reasons)) | ((allowed != proposed) & (reason == 0))
     _refuse_first(unexplained, guard, current, proposed, verdict, f"a change with a reason in 1..{len(guard.reasons)}")
 
 

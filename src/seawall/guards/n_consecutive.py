@@ -81,15 +81,15 @@ class NConsecutive:
             state: The record, shape (N, K), oldest signal first.
 
         Returns:
-            The exposure allowed; reason 1 where a proposal other than the current exposure was held; the next record.
+            The exposure allowed; reason 1 where a signal was held, also where its exposure is in force already; the next record.
         """
         signal = context.signal.astype(np.float64)
-        if self.params.mode == "veto_repeat":
-            held = (state == signal[:, None]).all(axis=1)
-        else:
-            held = (state[:, 1:] != signal[:, None]).any(axis=1)
-        held &= signal != 0.0
+        repeats = self.params.mode == "veto_repeat"
+        agrees = np.ones(len(signal), dtype=np.bool_)
+        for column in range(0 if repeats else 1, self.params.n):
+            agrees &= state[:, column] == signal
+        held = (agrees if repeats else ~agrees) & (signal != 0.0)
         allowed = np.where(held, current, proposed)
         recorded = np.where(held, 0.0, signal) if self.params.record == "executed" else signal
         record = np.concatenate([state[:, 1:], recorded[:, None]], axis=1)
-        return GuardVerdict(allowed, (allowed != proposed).astype(np.int8), record)
+        return GuardVerdict(allowed, held.astype(np.int8), record)

@@ -160,9 +160,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     header = [name.strip().strip('"') for name in first.split(separator)]
     headless = len(header) == len(BINANCE_DUMP_COLUMNS) and header[0].isdigit()
     names = list(BINANCE_DUMP_COLUMNS) if headless else plain_names(header, path.name)
+    recognise(names, path.name)
     table: Any = _ARROW_CSV.read_csv(
         _ARROW.BufferReader(content),
-        read_options=_ARROW_CSV.ReadOptions(column_names=names, skip_rows=0 if headless else 1),
+        read_options=_ARROW_CSV.ReadOptions(column_names=names, skip_rows=0 if headless else 1, use_threads=False),
         parse_options=_ARROW_CSV.ParseOptions(delimiter=separator),
         convert_options=_ARROW_CSV.ConvertOptions(
             column_types=dict.fromkeys(names, _ARROW.string()),

@@ -30,11 +30,11 @@ class QualityParams(Params):
     """What to do with bars that are missing or bad. Nothing is repaired unless it is said here."""
 
     gaps: Literal["refuse", "bridge", "fill"] = Field(
-        "refuse",
+        default="refuse",
         description="refuse: stop; bridge: bars around a gap are neighbours; fill: insert flat bars without volume at the close",
     )
     bad_bars: Literal["refuse", "drop"] = Field(
-        "refuse", description="refuse: stop; drop: set bad bars aside (a later duplicate too) and sort the rest by time"
+        default="refuse", description="refuse: stop; drop: set bad bars aside (a later duplicate too) and sort the rest by time"
     )
 
 
@@ -51,7 +51,7 @@ class QualityReport:
         gap_places: One line per gap, columns ``after`` (opening time of the last bar before it) and ``missing`` (bars).
         zero_volume: Bars without volume.
         flat: Bars whose four prices are equal.
-        max_move: Largest absolute close-to-close change over consecutive bars, as a share; steps over gaps are left out.
+        max_move: Largest absolute change from one close to the next that is there, as a share; over a gap too.
         policy: The settings applied, or empty where the frame was only checked.
         filled: Bars inserted.
         dropped: Bars set aside.
@@ -201,7 +201,7 @@ def _report(bars: pd.DataFrame, timeframe: Timeframe, now: datetime) -> QualityR
         gap_places=_gaps(on_grid, timeframe),
         zero_volume=int((bars["volume"].to_numpy(np.float64) == 0.0).sum()),
         flat=int((prices[:, 1:] == prices[:, :1]).all(axis=1).sum()),
-        max_move=_max_move(on_grid, prices[placed, 3][rows], timeframe),
+        max_move=_max_move(prices[placed, 3][rows]),
         notes=(*cast("list[str]", bars.attrs.get("notes", [])), *_clock_notes(times[times != NO_TIME], timeframe)),
     )
 
@@ -220,10 +220,10 @@ def _gaps(on_grid: np.ndarray, timeframe: Timeframe) -> pd.DataFrame:
     return pd.DataFrame({"after": from_milliseconds(on_grid[places]), "missing": missing[places].astype(np.int64)})
 
 
-def _max_move(on_grid: np.ndarray, closes: np.ndarray, timeframe: Timeframe) -> float:
+def _max_move(closes: np.ndarray) -> float:
     before, after = closes[:-1], closes[1:]
-    neighbours = (np.diff(on_grid) == timeframe.milliseconds) & (before > 0.0) & np.isfinite(before) & np.isfinite(after)
-    moves = np.abs(after[neighbours] / before[neighbours] - 1.0)
+    usable = (before > 0.0) & np.isfinite(before) & np.isfinite(after)
+    moves = np.abs(after[usable] / before[usable] - 1.0)
     return float(moves.max()) if moves.size else 0.0
 
 

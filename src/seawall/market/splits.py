@@ -22,9 +22,9 @@ _ROUNDING = 1e-9
 class SplitParams(Params):
     """How the usable rows are shared out, oldest first."""
 
-    train: float = Field(0.70, gt=0.0, lt=1.0, description="Share of rows to learn from")
-    validation: float = Field(0.15, gt=0.0, lt=1.0, description="Share of rows on which checkpoints are chosen")
-    test: float = Field(0.15, gt=0.0, lt=1.0, description="Share of rows on which no choice is made")
+    train: float = Field(default=0.70, gt=0.0, lt=1.0, description="Share of rows to learn from")
+    validation: float = Field(default=0.15, gt=0.0, lt=1.0, description="Share of rows on which checkpoints are chosen")
+    test: float = Field(default=0.15, gt=0.0, lt=1.0, description="Share of rows on which no choice is made")
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> SplitParams:

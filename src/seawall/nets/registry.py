@@ -36,10 +36,12 @@ class NetworkShape:
 class ConvParams(Params):
     """Settings of the convolutional actor-critic."""
 
-    filters: int = Field(32, ge=1, le=1024, description="channels of the convolution")
-    kernel: int = Field(3, ge=1, le=63, description="rows that one filter spans, odd")
-    hidden: int = Field(256, ge=1, le=8192, description="width of the two dense layers")
-    shared_encoder: bool = Field(False, description="one encoder for policy and value: half the work, but their gradients compete")
+    filters: int = Field(default=32, ge=1, le=1024, description="channels of the convolution")
+    kernel: int = Field(default=3, ge=1, le=63, description="rows that one filter spans, odd")
+    hidden: int = Field(default=256, ge=1, le=8192, description="width of the two dense layers")
+    shared_encoder: bool = Field(
+        default=False, description="one encoder for policy and value: half the work, but their gradients compete"
+    )
 
     @field_validator("kernel")
     @classmethod

@@ -41,14 +41,14 @@ class RegimeData(RegimeParams):
     """A synthetic market that changes between five regimes."""
 
     kind: Literal["regimes"] = "regimes"
-    seed: int = Field(0, ge=0, description="Seed of the market, apart from the seeds of training")
+    seed: int = Field(default=0, ge=0, description="Seed of the market, apart from the seeds of training")
 
 
 class PlantedEdgeData(PlantedEdgeParams):
     """A market whose bars hold a known edge; with ``edge: 0`` its driftless twin."""
 
     kind: Literal["planted_edge"] = "planted_edge"
-    seed: int = Field(0, ge=0, description="Seed of the market, apart from the seeds of training")
+    seed: int = Field(default=0, ge=0, description="Seed of the market, apart from the seeds of training")
 
 
 Data = Annotated[FileData | RegimeData | PlantedEdgeData, Field(discriminator="kind")]
@@ -57,8 +57,10 @@ Data = Annotated[FileData | RegimeData | PlantedEdgeData, Field(discriminator="k
 class EnvironmentSection(EpisodeParams):
     """What a decision sees, what it may ask for, and how training episodes run."""
 
-    scheme: str = Field("sell_buy_hold", description="Action scheme: what the network's outputs mean")
-    short: bool = Field(True, description="Whether SELL may open a short position; false is long or flat, as on a spot market")
+    scheme: str = Field(default="sell_buy_hold", description="Action scheme: what the network's outputs mean")
+    short: bool = Field(
+        default=True, description="Whether SELL may open a short position; false is long or flat, as on a spot market"
+    )
 
     @field_validator("scheme")
     @classmethod
@@ -71,10 +73,10 @@ class EnvironmentSection(EpisodeParams):
 class SeedsParams(TrainingParams):
     """How many seeds are trained, and with what part of the machine."""
 
-    seed: int = Field(0, ge=0, description="First seed; the run trains seed, seed + 1, …")
-    n_seeds: int = Field(5, ge=1, le=100, description="Seeds trained; their ensemble is the policy that is judged")
-    threads: int = Field(1, ge=1, le=256, description="Torch threads of each seed; part of what makes a run reproducible")
-    workers: int | Literal["auto"] = Field("auto", description="Seeds trained at once; auto = one per core")
+    seed: int = Field(default=0, ge=0, description="First seed; the run trains seed, seed + 1, …")
+    n_seeds: int = Field(default=5, ge=1, le=100, description="Seeds trained; their ensemble is the policy that is judged")
+    threads: int = Field(default=1, ge=1, le=256, description="Torch threads of each seed; part of what makes a run reproducible")
+    workers: int | Literal["auto"] = Field(default="auto", description="Seeds trained at once; auto = one per core")
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -86,7 +88,7 @@ class Recipe(Params):
     """Everything that a run depends on."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
-    summary: str = Field("", description="What the recipe is, in one line")
+    summary: str = Field(default="", description="What the recipe is, in one line")
     data: Data
     quality: QualityParams = Field(default_factory=QualityParams)
     features: FeatureParams = Field(default_factory=FeatureParams)

@@ -22,12 +22,12 @@ class RuledProposal(Protocol):
 
     @property
     def guard_code(self) -> np.ndarray:
-        """0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,)."""
+        """0 where no guard intervened, else 1 + index of the last one that did; int8, shape (N,)."""
         ...
 
     @property
     def reason(self) -> np.ndarray:
-        """That guard's reason code, int8, shape (N,); 0 where no guard changed the proposal."""
+        """That guard's reason code, int8, shape (N,); 0 where no guard intervened."""
         ...
 
     @property
@@ -64,7 +64,7 @@ class Decision:
     Attributes:
         intent: What the policy asked for.
         allowed: Exposure to hold after the guards, float64, shape (N,).
-        guard_code: 0 where no guard changed the proposal, else 1 + index of the last guard that did; int8, shape (N,).
+        guard_code: 0 where no guard intervened, else 1 + index of the last one that did; int8, shape (N,).
         reason: That guard's reason code, int8, shape (N,); `Desk.reason_text` puts it into words.
         signal: What is done after the guards, −1 sell, 0 hold, +1 buy; int8, shape (N,).
     """

@@ -70,12 +70,13 @@ def weighted_reward(ledger: np.ndarray, weights: Mapping[str, float]) -> np.ndar
 
     Args:
         ledger: The kernel's ledger block, float64, shape (rows of the ledger, N).
-        weights: Weight of each registered term.
+        weights: Weight of each registered term, at least one.
 
     Returns:
         A new float64 array of shape (N,).
     """
-    reward = np.zeros(ledger.shape[1])
-    for name, weight in weights.items():
+    (first, weight), *others = weights.items()
+    reward = weight * REWARD_TERMS[first].function(ledger)
+    for name, weight in others:
         reward += weight * REWARD_TERMS[name].function(ledger)
     return reward

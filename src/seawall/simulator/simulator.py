@@ -18,7 +18,7 @@ from seawall.simulator.costs import CostParams
 from seawall.simulator.rewards import RewardParams, weighted_reward
 
 PARALLEL_FROM = 2_048
-"""Accounts from which a step is shared among threads: below it, waking them costs more than it saves."""
+"""Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
 _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = 1e-300
@@ -37,6 +37,13 @@ class SimulatorParams(Params):
         default=1.0, gt=0.0, le=100.0, description="Largest absolute target exposure, as a fraction of equity"
     )
     reward: RewardParams = Field(default=RewardParams(), description="Weights of the terms of the per-bar reward")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        le=1_024,
+        description="Threads that share a step of 2,048 accounts or more, with the same result; they pay on idle cores only, "
+        "since each step waits for the slowest",
+    )
 
     @model_validator(mode="after")
     def _exposure_leaves_margin(self) -> SimulatorParams:
@@ -108,8 +115,9 @@ class Simulator:
         self.n = n
         self.costs = costs
         self.params = params if params is not None else SimulatorParams()
+        self._threads = min(self.params.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
         self._prices = _checked_prices(market)
-        self._bounds = np.asarray(market.starts, dtype=np.int64)
+        self._bounds = np.array(market.starts, dtype=np.int64)
         self._dearest = 1.0 / max(costs.rate * self.params.max_exposure, _LEAST_RATE)
         self._rates = kernel.Rates(costs.fee_rate, costs.half_spread_rate, self.params.maintenance_margin)
         self._money = np.zeros((kernel.STATE + kernel.LEDGER, n + _PADDING))
@@ -152,8 +160,8 @@ class Simulator:
         rows = np.empty((2, len(accounts)), dtype=np.int64)
         rows[0], rows[1] = start_rows, stop_rows
         targets = np.zeros(len(accounts)) if start_target is None else np.asarray(start_target, dtype=np.float64)
-        series: np.ndarray = np.searchsorted(self._bounds, rows[0], side="right")
-        inside: np.ndarray = (series >= 1) & (series < len(self._bounds)) & (rows[1] >= rows[0] + 2)
+        series = self._series_after(rows[0])
+        inside = (series >= 1) & (series < len(self._bounds)) & (rows[1] >= rows[0] + 2)
         if not (inside.all() and (rows[1] <= self._bounds[series]).all()):
             self._refuse_rows(rows)
         limit = self.params.max_exposure
@@ -163,10 +171,14 @@ class Simulator:
         start[0], start[1] = targets, self.params.initial_equity
         kernel.open_episodes(self._prices, self._money, self._counts, accounts, rows, start)
 
+    def _series_after(self, rows: np.ndarray) -> np.ndarray:
+        """Return, for each row, the number of series that start at it or before."""
+        return np.searchsorted(self._bounds, rows, side="right")
+
     def _refuse_rows(self, rows: np.ndarray) -> None:
         """Name the first episode that does not fit into one series."""
         for start, stop in rows.T:
-            series = int(np.searchsorted(self._bounds, start, side="right"))
+            series = int(self._series_after(np.array([start]))[0])
             if not 1 <= series < len(self._bounds) or stop > self._bounds[series] or stop < start + 2:
                 raise ConfigError(
                     f"episode of rows {start}..{stop - 1} cannot be simulated; allowed: at least two rows, all within one of the "
@@ -204,9 +216,11 @@ class Simulator:
         if wanted.shape != (self.n,):
             raise InvariantError(f"targets have shape {wanted.shape}; allowed: ({self.n},)")
         self._check(wanted)
-        parallel = self.n >= PARALLEL_FROM and numba.get_num_threads() > 1
-        advance = kernel.step_parallel if parallel else kernel.step_serial
-        advance(self._prices, self._money, self._counts, wanted, self._rates)
+        if self._threads > 1:
+            numba.set_num_threads(self._threads)
+            kernel.step_parallel(self._prices, self._money, self._counts, wanted, self._rates)
+        else:
+            kernel.step_serial(self._prices, self._money, self._counts, wanted, self._rates)
         reward = weighted_reward(self._ledger, self.params.reward.weights)
         return StepResult(reward, self._terminated != 0, self._truncated != 0)
 
@@ -272,13 +286,11 @@ class Simulator:
 def _checked_prices(market: Market) -> np.ndarray:
     """Return the price block as a plain read-only array, refusing prices that cannot be."""
     prices = np.ascontiguousarray(market.prices, dtype=np.float64).view(np.ndarray)
-    positive = prices[:, : CLOSE + 1] > 0.0
-    if not (positive.all() and np.isfinite(prices[:, : CLOSE + 1]).all()):
-        possible: np.ndarray = (positive & np.isfinite(prices[:, : CLOSE + 1])).all(axis=1)
-        row = int(possible.argmin())
-        raise DataError(
-            f"row {row} of the market has prices {prices[row, : CLOSE + 1].tolist()}; allowed: positive, finite numbers"
-        )
+    money = prices[:, : CLOSE + 1]
+    impossible = ~((money > 0.0) & (money < np.inf))
+    if impossible.any():
+        row = int(np.flatnonzero(impossible)[0]) // money.shape[1]
+        raise DataError(f"row {row} of the market has prices {money[row].tolist()}; allowed: positive, finite numbers")
     prices = prices.view()
     prices.flags.writeable = False
     return prices

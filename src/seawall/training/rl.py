@@ -25,9 +25,11 @@ _FLAT = 1e-12
 class TrainingParams(Params):
     """How a training is judged and saved."""
 
-    evaluate_every: int = Field(5, ge=1, description="updates between scores on the validation rows")
-    patience: int | None = Field(None, ge=1, description="stop after this many scores without a better one; null never does")
-    checkpoint_every: int = Field(10, ge=1, description="updates between checkpoints")
+    evaluate_every: int = Field(default=2, ge=1, description="updates between scores on the validation rows")
+    patience: int | None = Field(
+        default=None, ge=1, description="stop after this many scores without a better one; null never does"
+    )
+    checkpoint_every: int = Field(default=10, ge=1, description="updates between checkpoints")
 
 
 class Learner(Protocol):

@@ -1,12 +1,6 @@
 (() => {
   "use strict";
   const root = document.documentElement;
-  const problems = [];
-  const note = (words) => { problems.push(words); root.dataset.problems = problems.join(" | "); };
-  addEventListener("error", (event) => note(event.message));
-  addEventListener("unhandledrejection", (event) => note(String(event.reason)));
-  addEventListener("securitypolicyviolation", (event) => note(`blocked ${event.blockedURI}`));
-
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const narrow = matchMedia("(max-width: 640px)");
   const touch = matchMedia("(pointer: coarse)");

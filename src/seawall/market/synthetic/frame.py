@@ -18,10 +18,10 @@ _LAST_YEAR = 2262
 class SyntheticParams(Params):
     """Length and clock of a made market."""
 
-    n_bars: int = Field(20_000, ge=2, le=20_000_000, description="Bars to make")
-    timeframe: str = Field("1h", description="Length of a bar, as in 15m or 1h")
-    start: str = Field("2020-01-01", description="Opening time of the first bar, UTC, as in 2020-01-01 or 2020-01-01T08:00")
-    start_price: float = Field(20_000.0, gt=0.0, description="Price at which the first bar opens")
+    n_bars: int = Field(default=20_000, ge=2, le=20_000_000, description="Bars to make")
+    timeframe: str = Field(default="1h", description="Length of a bar, as in 15m or 1h")
+    start: str = Field(default="2020-01-01", description="Opening time of the first bar, UTC, as in 2020-01-01 or 2020-01-01T08:00")
+    start_price: float = Field(default=20_000.0, gt=0.0, description="Price at which the first bar opens")
 
     @field_validator("timeframe")
     @classmethod

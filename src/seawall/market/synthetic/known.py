@@ -39,12 +39,15 @@ class PlantedEdgeParams(SyntheticParams):
     """A market that can be predicted to a known degree."""
 
     edge: float = Field(
-        0.0013, ge=0.0, le=0.05, description="Log drift per bar where the hidden signal is strongest; 0 makes a martingale"
+        default=0.0013, ge=0.0, le=0.05, description="Log drift per bar where the hidden signal is strongest; 0 makes a martingale"
     )
-    volatility: float = Field(0.005, gt=0.0, le=0.05, description="Standard deviation of the log return per bar")
-    persistence: float = Field(0.97, ge=0.0, le=0.995, description="Lag-one autocorrelation of the hidden signal")
+    volatility: float = Field(default=0.005, gt=0.0, le=0.05, description="Standard deviation of the log return per bar")
+    persistence: float = Field(default=0.97, ge=0.0, le=0.995, description="Lag-one autocorrelation of the hidden signal")
     observation_noise: float = Field(
-        0.35, ge=0.0, le=100.0, description="Deviation of the noise on the signal that each bar shows, in deviations of the signal"
+        default=0.35,
+        ge=0.0,
+        le=100.0,
+        description="Deviation of the noise on the signal that each bar shows, in deviations of the signal",
     )
 
 

@@ -54,14 +54,16 @@ def _regime(drift: float, volatility: float, reversion: float, volume: float, la
 class RegimeParams(SyntheticParams):
     """The five regimes, how they follow each other, and how bars are drawn within them."""
 
-    n_bars: int = Field(525_600, ge=2, le=20_000_000, description="Bars to make")
-    timeframe: str = Field("15m", description="Length of a bar, as in 15m or 1h")
-    start: str = Field("2010-01-01", description="Opening time of the first bar, UTC, as in 2010-01-01 or 2010-01-01T08:00")
-    start_price: float = Field(10_000.0, gt=0.0, description="Price at which the first bar opens")
-    process: Literal["gbm", "ou"] = Field("ou", description="gbm: no mean reversion; ou: each regime's own")
-    base_volatility: float = Field(0.002, gt=0.0, le=0.05, description="Standard deviation of the log return per bar at factor 1")
+    n_bars: int = Field(default=525_600, ge=2, le=20_000_000, description="Bars to make")
+    timeframe: str = Field(default="15m", description="Length of a bar, as in 15m or 1h")
+    start: str = Field(default="2010-01-01", description="Opening time of the first bar, UTC, as in 2010-01-01 or 2010-01-01T08:00")
+    start_price: float = Field(default=10_000.0, gt=0.0, description="Price at which the first bar opens")
+    process: Literal["gbm", "ou"] = Field(default="ou", description="gbm: no mean reversion; ou: each regime's own")
+    base_volatility: float = Field(
+        default=0.002, gt=0.0, le=0.05, description="Standard deviation of the log return per bar at factor 1"
+    )
     annual_drift: float = Field(
-        0.0,
+        default=0.0,
         ge=-2.0,
         le=2.0,
         description="Log drift per year of the regimes' long-run mixture; each regime's drift is shifted alike to give it",
@@ -72,10 +74,10 @@ class RegimeParams(SyntheticParams):
     volatility_expansion: Regime = _regime(0.0, 2.5, 0.10, 2.0, (5, 20))
     volatility_contraction: Regime = _regime(0.0001, 0.5, 0.15, 0.6, (5, 30))
     first_regime: _Five = Field(
-        (0.35, 0.25, 0.25, 0.10, 0.05), description="Chances of the first regime, in the order of the regimes"
+        default=(0.35, 0.25, 0.25, 0.10, 0.05), description="Chances of the first regime, in the order of the regimes"
     )
     transitions: tuple[_Five, _Five, _Five, _Five, _Five] = Field(
-        (
+        default=(
             (0.70, 0.10, 0.10, 0.05, 0.05),
             (0.10, 0.70, 0.10, 0.05, 0.05),
             (0.15, 0.15, 0.50, 0.15, 0.05),
@@ -84,22 +86,26 @@ class RegimeParams(SyntheticParams):
         ),
         description="Chance of the next regime (column) when a regime (row) ends",
     )
-    mean_span: int = Field(96, ge=2, description="Span of the moving mean that prices revert to, in bars")
+    mean_span: int = Field(default=96, ge=2, description="Span of the moving mean that prices revert to, in bars")
     tail_freedom: float = Field(
-        5.0, gt=4.0, le=1_000.0, description="Degrees of freedom of the Student-t shocks; fewer means fatter tails"
+        default=5.0, gt=4.0, le=1_000.0, description="Degrees of freedom of the Student-t shocks; fewer means fatter tails"
     )
-    shock_weight: float = Field(0.10, ge=0.0, lt=1.0, description="GARCH weight of the last squared shock")
-    memory: float = Field(0.85, ge=0.0, lt=1.0, description="GARCH weight of the last variance")
-    fall_excess: float = Field(0.02, ge=0.0, le=5.0, description="How much more a fall adds to variance than a rise")
-    gap_chance: float = Field(0.01, ge=0.0, le=1.0, description="Chance that a bar opens with a gap")
+    shock_weight: float = Field(default=0.10, ge=0.0, lt=1.0, description="GARCH weight of the last squared shock")
+    memory: float = Field(default=0.85, ge=0.0, lt=1.0, description="GARCH weight of the last variance")
+    fall_excess: float = Field(default=0.02, ge=0.0, le=5.0, description="How much more a fall adds to variance than a rise")
+    gap_chance: float = Field(default=0.01, ge=0.0, le=1.0, description="Chance that a bar opens with a gap")
     daily_gap_chance: float = Field(
-        0.05, ge=0.0, le=1.0, description="The same for every 96th bar, whose gap is three times as large"
+        default=0.05, ge=0.0, le=1.0, description="The same for every 96th bar, whose gap is three times as large"
     )
     gap: float = Field(
-        0.01, ge=0.0, le=0.2, description="Largest gap as a share of the price; gaps are uniform and stay in the price"
+        default=0.01, ge=0.0, le=0.2, description="Largest gap as a share of the price; gaps are uniform and stay in the price"
     )
-    open_noise: float = Field(0.0005, ge=0.0, le=0.05, description="Largest distance of an open from the last close without a gap")
-    wick: float = Field(0.3, ge=0.0, le=10.0, description="Factor on the length of wicks, which grow with the bar's volatility")
+    open_noise: float = Field(
+        default=0.0005, ge=0.0, le=0.05, description="Largest distance of an open from the last close without a gap"
+    )
+    wick: float = Field(
+        default=0.3, ge=0.0, le=10.0, description="Factor on the length of wicks, which grow with the bar's volatility"
+    )
 
     @field_validator("first_regime", "transitions")
     @classmethod

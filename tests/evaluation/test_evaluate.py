@@ -1,0 +1,160 @@
+"""The whole evaluation: an edge is called evidence, its driftless twin is not, and the document says why."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from worlds import edge_world, facts
+
+from seawall.core.errors import ConfigError, DataError
+from seawall.evaluation.compare import compare
+from seawall.evaluation.evaluate import Candidates, evaluate
+from seawall.evaluation.judge import Judgement, guard_interventions
+from seawall.evaluation.metrics import ledger_metrics
+from seawall.evaluation.params import EvaluationParams
+
+PARAMS = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 400}})
+
+
+@pytest.fixture(scope="module")
+def edge():
+    candidates, setting = edge_world(True)
+    return evaluate(candidates, setting, PARAMS, facts())
+
+
+@pytest.fixture(scope="module")
+def twin():
+    candidates, setting = edge_world(False)
+    return evaluate(candidates, setting, PARAMS, facts())
+
+
+def test_an_edge_is_called_evidence_and_its_twin_is_not(edge, twin):
+    assert edge[0].level == "evidence"
+    assert twin[0].level == "none"
+
+
+def test_fewer_seeds_are_stamped_whatever_they_earned():
+    candidates, setting = edge_world(True, rows=600, n_seeds=3)
+    judgement, _ledgers = evaluate(candidates, setting, PARAMS, facts())
+    assert judgement.verdict["headline"] == "Not evidence: 3 seeds, 5 needed."
+
+
+def test_the_same_evaluation_twice_gives_the_same_document(edge):
+    candidates, setting = edge_world(True)
+    again, _ledgers = evaluate(candidates, setting, PARAMS, facts())
+    assert again.document == edge[0].document
+
+
+def test_the_document_is_strict_json_and_comes_back_as_it_was(edge, tmp_path):
+    edge[0].write(tmp_path / "metrics.json")
+    text = (tmp_path / "metrics.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert json.loads(text) == edge[0].document
+    assert Judgement.read(tmp_path / "metrics.json") == edge[0]
+
+
+def test_the_document_holds_every_policy_with_figures_and_intervals(edge):
+    document = edge[0].document
+    assert list(document["seeds"]) == ["0", "1", "2", "3", "4"]
+    assert list(document["baselines"]) == ["flat", "buy_and_hold", "random", "sma_cross"]
+    assert list(document["differences"]) == ["buy_and_hold", "random", "sma_cross"]
+    assert document["ensemble"] == json.loads(json.dumps(ledger_metrics(edge[1].ensemble)))
+    for name, metrics in (("ensemble", document["ensemble"]), ("seed", document["seeds"]["0"])):
+        intervals = document["intervals"]["ensemble"] if name == "ensemble" else document["intervals"]["seeds"]["0"]
+        assert intervals["total_return"]["low"] < metrics["total_return"] < intervals["total_return"]["high"]
+        assert intervals["sharpe"]["low"] < metrics["sharpe"] < intervals["sharpe"]["high"]
+
+
+def test_a_difference_is_the_mean_gap_of_log_returns(edge):
+    judged, rival = edge[1].ensemble.log_returns(), edge[1].baselines["buy_and_hold"].log_returns()
+    told = edge[0].document["differences"]["buy_and_hold"]["mean"]
+    assert told == pytest.approx(float(np.mean(judged) - np.mean(rival)), rel=1e-9)
+
+
+def test_interventions_are_counted_by_reason(edge):
+    told = edge[0].document["guards"]
+    frame = edge[1].ensemble.frame
+    changed = int((frame["allowed"] != frame["proposed"]).sum())
+    assert changed > 0
+    assert told["changed_exposure"] == changed
+    assert told["interventions"] == int((frame["guard"] != "").sum()) >= changed
+    reason = {"guard": "n_consecutive", "reason": "not confirmed by the last 2 suggestions", "count": told["interventions"]}
+    assert told["by_reason"] == [reason]
+    nothing = {"decisions": len(frame), "interventions": 0, "changed_exposure": 0, "by_reason": []}
+    assert guard_interventions(edge[1].baselines["flat"]) == nothing
+
+
+def test_the_stress_agrees_with_the_backtest(edge):
+    document = edge[0].document
+    total = document["ensemble"]["total_return"]
+    at_one = next(point for point in document["stress"]["cost_multiples"] if point["multiple"] == 1.0)
+    assert at_one["total_return"] == pytest.approx(total, rel=1e-9)
+    assert document["stress"]["delay"]["on_time_total_return"] == pytest.approx(total, rel=1e-9)
+
+
+def test_progress_names_every_policy():
+    candidates, setting = edge_world(False, rows=300, n_seeds=1)
+    told: list[str] = []
+    evaluate(candidates, setting, PARAMS, facts(), told.append)
+    assert told == ["ensemble", "seed 0", "flat", "buy_and_hold", "random", "sma_cross", "judgement"]
+
+
+def test_an_evaluation_of_no_seed_is_refused():
+    candidates, setting = edge_world(False, rows=300)
+    with pytest.raises(ConfigError, match="0 seeds"):
+        evaluate(Candidates(candidates.ensemble, {}), setting, PARAMS, facts())
+
+
+def test_a_judgement_of_another_schema_is_refused(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"schema": 0}')
+    with pytest.raises(DataError, match="schema 0"):
+        Judgement.read(tmp_path / "metrics.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(DataError, match="schema None"):
+        Judgement.read(tmp_path / "list.json")
+
+
+def test_runs_are_compared_side_by_side(edge, twin):
+    rows = compare({"one": edge[0], "two": twin[0]})
+    assert [row["run"] for row in rows] == ["one", "two"]
+    assert [row["verdict"] for row in rows] == ["evidence", "none"]
+    assert [row["comparable"] for row in rows] == [True, True]
+    assert rows[0]["total_return"] == edge[0].document["ensemble"]["total_return"]
+    assert rows[0]["mean_log_return_low"] > 0.0
+    with pytest.raises(DataError, match="no run"):
+        compare({})
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("run", {"symbol": "OTHER"}),
+        ("run", {"timeframe": "4h"}),
+        ("run", {"costs": {"fee_bps": 0.0, "half_spread_bps": 1.0}}),
+        ("test", {"first": "2020-01-01T00:00:00+00:00"}),
+        ("test", {"last": "2030-01-01T00:00:00+00:00"}),
+    ],
+)
+def test_runs_over_other_ground_are_marked_as_not_comparable(edge, part, changes):
+    document = edge[0].document
+    other = Judgement({**document, part: {**document[part], **changes}})
+    assert [row["comparable"] for row in compare({"one": edge[0], "two": other})] == [True, False]
+
+
+def test_a_ruined_policy_is_judged_without_breaking():
+    _candidates, setting = edge_world(False, rows=400, n_seeds=1)
+    prices = setting.market.prices.copy()
+    prices[300:] *= 4.0
+    doomed = replace(setting, market=replace(setting.market, prices=prices))
+
+    class AlwaysShort:
+        def act(self, observation, *, deterministic=True):
+            return np.zeros(len(observation.rows), dtype=np.int64), {}
+
+    judgement, ledgers = evaluate(Candidates(AlwaysShort(), {0: AlwaysShort()}), doomed, PARAMS, facts())
+    assert judgement.document["ensemble"]["total_return"] == -1.0
+    assert len(ledgers.ensemble.frame) < len(ledgers.baselines["flat"].frame)
