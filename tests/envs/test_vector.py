@@ -175,7 +175,8 @@ def test_the_decision_on_record_says_what_the_guard_did():
     assert decision is not None
     assert decision.intent.target.tolist() == [-1.0]
     assert decision.allowed.tolist() == [-1.0]
-    assert decision.guard_code.tolist() == [0]  # already short: nothing was changed
+    assert decision.guard_code.tolist() == [1]  # vetoed, although already short
+    assert decision.signal.tolist() == [0]
 
 
 def test_starting_exposures_are_drawn_from_the_levels():

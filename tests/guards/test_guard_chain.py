@@ -84,11 +84,11 @@ def test_an_exit_is_blocked_only_by_a_guard_that_declares_it(current, proposed, 
 
 @pytest.mark.parametrize("reason", [0, 2, -1])
 def test_a_change_without_a_known_reason_stops_the_run(reason):
-    with pytest.raises(InvariantError, match=r"a change with a reason in 1\.\.1"):
+    with pytest.raises(InvariantError, match=r"a change only with a reason, in 1\.\.1"):
         judged(GuardChain([Answers(0.0, reason=reason)]), 0.0, 1.0)
 
 
-def test_the_last_guard_that_changed_the_proposal_is_recorded():
+def test_the_last_guard_that_intervened_is_recorded():
     chain = GuardChain([Answers(0.5, "half"), Answers(0.2, "fifth"), Answers(None, "silent")])
     verdict = judged(chain, 0.0, 1.0)
     assert verdict.allowed.tolist() == [0.2]
@@ -113,9 +113,9 @@ def test_a_guard_that_fails_lets_risk_be_cut_but_not_added(capsys, current, prop
     verdict = judged(chain, current, proposed)
     assert verdict.allowed.tolist() == [allowed]
     assert "guard 'volatility' failed (ZeroDivisionError: no volatility)" in capsys.readouterr().err
-    if allowed != proposed:
-        assert verdict.reason.tolist() == [GUARD_FAILED]
-        assert chain.reason_text(1, GUARD_FAILED) == "volatility: guard failed: ZeroDivisionError: no volatility"
+    assert verdict.guard_code.tolist() == [1]
+    assert verdict.reason.tolist() == [GUARD_FAILED]
+    assert chain.reason_text(1, GUARD_FAILED) == "volatility: guard failed: ZeroDivisionError: no volatility"
 
 
 def test_a_guard_that_keeps_failing_warns_once(capsys):

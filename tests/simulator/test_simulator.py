@@ -10,7 +10,7 @@ from small_markets import flat_bars, market_of, random_prices
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
 from seawall.simulator.costs import CostParams
-from seawall.simulator.rewards import RewardParams
+from seawall.simulator.rewards import REWARD_TERMS, RewardParams, RewardTerm
 from seawall.simulator.simulator import Simulator, SimulatorParams, replay
 
 COSTS = CostParams()
@@ -115,6 +115,15 @@ def test_the_reward_is_the_weighted_sum_of_its_terms():
     assert result.reward.tolist() == (100.0 * simulator.log_return).tolist()
 
 
+def test_several_terms_add_up_and_the_longest_horizon_counts(monkeypatch):
+    monkeypatch.setitem(REWARD_TERMS, "one", RewardTerm(lambda ledger: np.ones(ledger.shape[1]), 5, "one a bar"))
+    reward = RewardParams(weights={"log_return": 2.0, "one": 0.5})
+    simulator = started(reward=reward)
+    result = simulator.step(np.ones(3))
+    assert result.reward.tolist() == (2.0 * simulator.log_return + 0.5).tolist()
+    assert reward.horizon == 5
+
+
 def test_an_unknown_reward_term_is_refused():
     with pytest.raises(ValidationError, match=r"unknown reward terms \['profit'\]"):
         RewardParams(weights={"profit": 1.0})
@@ -148,6 +157,13 @@ def test_costs_for_which_no_trade_can_be_sized_are_refused(multiple):
 def test_targets_of_another_shape_are_refused():
     with pytest.raises(InvariantError, match=r"targets have shape \(2,\); allowed: \(3,\)"):
         started().step(np.zeros(2))
+
+
+def test_target_paths_of_another_shape_or_size_are_refused():
+    with pytest.raises(InvariantError, match=r"target paths have shape \(5, 2\); allowed: \(bars, 3\)"):
+        started().run(np.zeros((5, 2)))
+    with pytest.raises(InvariantError, match=r"target exposure 2\.0 of account 1 is not allowed"):
+        started().run(np.array([[0.0, 0.0, 0.0], [0.0, 2.0, 0.0]]))
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 1), (5, 12), (9, 21), (20, 22), (-1, 3)])

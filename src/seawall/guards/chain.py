@@ -179,7 +179,7 @@ def check_law(guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: 
             kept, guard, current, proposed, verdict, "no more of the current risk than proposed, unless it may block exits"
         )
     unexplained = (reason < 0) | (reason > len(guard.reasons)) | ((allowed != proposed) & (reason == 0))
-    _refuse_first(unexplained, guard, current, proposed, verdict, f"a change with a reason in 1..{len(guard.reasons)}")
+    _refuse_first(unexplained, guard, current, proposed, verdict, f"a change only with a reason, in 1..{len(guard.reasons)}")
 
 
 def _refuse_first(

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seawall.core.run_folder import RunFolder
 from seawall.recipes.experiment import create_run
 from seawall.recipes.files import load_mapping
 from seawall.recipes.schema import Recipe, validate_recipe
 
-# Enough bars for a test span that can tell skill from luck, and enough steps to learn the edge on one core in half a minute.
+# Enough bars for a test span that can tell skill from luck.
 _BARS = 30_000
-_STEPS = 589_824
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Twins:
         return [self.planted, self.noise]
 
 
-def prepare_twins(runs: Path, prefix: str, *, n_seeds: int, min_seeds: int, agent: Mapping[str, Any] | None = None) -> Twins:
+def prepare_twins(runs: Path, prefix: str, *, n_seeds: int, min_seeds: int) -> Twins:
     """Make both markets and open a run on each.
 
     Args:
@@ -45,22 +43,19 @@ def prepare_twins(runs: Path, prefix: str, *, n_seeds: int, min_seeds: int, agen
         prefix: Beginning of the recipes' names.
         n_seeds: Seeds trained on each market.
         min_seeds: Seeds without which the verdict is never "evidence".
-        agent: Changes to the agent's settings.
     """
-    settings = {"total_steps": _STEPS, **(agent or {})}
     planted, noise = (
-        create_run(_twin(f"{prefix}-{name}", edge, settings, n_seeds, min_seeds), runs, Path("data"))
+        create_run(_twin(f"{prefix}-{name}", edge, n_seeds, min_seeds), runs, Path("data"))
         for name, edge in (("planted-edge", {}), ("random-walk", {"edge": 0.0}))
     )
     return Twins(planted, noise, _BARS)
 
 
-def _twin(name: str, edge: Mapping[str, float], agent: Mapping[str, Any], n_seeds: int, min_seeds: int) -> Recipe:
+def _twin(name: str, edge: Mapping[str, float], n_seeds: int, min_seeds: int) -> Recipe:
     base = load_mapping("tradernet")
     changes = {
         "name": name,
         "data": {"kind": "planted_edge", "n_bars": _BARS, **edge},
-        "agent": {**base["agent"], **agent},
         "training": {"n_seeds": n_seeds},
         "evaluation": {"verdict": {"min_seeds": min_seeds}},
     }
