@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -122,11 +121,3 @@ def test_one_rare_large_trade_is_handled():
 
 def test_a_block_is_at_most_a_tenth_of_the_series():
     assert mean_block_bars(np.cumsum(normal(10, 300))) <= 30
-
-
-def test_ten_thousand_bars_take_seconds():
-    series = {str(seed): normal(seed, 10_000) for seed in range(3)}
-    resample({"warm": normal(0, 100)}, YEAR, PARAMS)
-    start = perf_counter()
-    resample(series, YEAR, BootstrapParams(n_resamples=1_000))
-    assert perf_counter() - start < 5.0

@@ -79,6 +79,7 @@ def test_the_signal_is_shown_by_the_place_of_the_close_and_by_nothing_else(plant
 def test_returns_have_the_stated_law(planted):
     shocks = _log_returns(planted) - planted.drift[:-1] + 0.5 * LONG.volatility**2
     assert shocks.std() == pytest.approx(LONG.volatility, rel=0.01)
+    # a persistent signal has few independent draws: about four standard errors
     assert planted.signal.std() == pytest.approx(1.0, abs=0.05)
     assert np.corrcoef(planted.signal[:-1], planted.signal[1:])[0, 1] == pytest.approx(LONG.persistence, abs=0.002)
     assert np.abs(planted.drift).max() <= LONG.edge
@@ -132,7 +133,8 @@ def test_more_levels_and_lower_costs_never_lower_the_optimum():
     growths = [attainable_growth(LONG, LONG_FLAT_SHORT, cost) for cost in (0.0, 0.0005, 0.0011, 0.0022, 0.0044)]
     assert growths == sorted(growths, reverse=True)
     assert attainable_growth(LONG, (0.0, 1.0)) < attainable_growth(LONG, LONG_FLAT_SHORT)
-    assert attainable_growth(LONG, (-1, -0.5, 0, 0.5, 1)) >= attainable_growth(LONG, LONG_FLAT_SHORT)
+    # Value iteration stops within 1e-12 of the mean.
+    assert attainable_growth(LONG, (-1, -0.5, 0, 0.5, 1)) >= attainable_growth(LONG, LONG_FLAT_SHORT) - 1e-12
 
 
 @pytest.mark.parametrize("persistence", [0.0, 0.5, 0.97, 0.99])

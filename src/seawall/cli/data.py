@@ -169,6 +169,7 @@ def _require_timeframe(wanted: str | None, measured: str) -> None:
 
 
 def print_quality(name: str, facts: dict[str, Any]) -> None:
+    """Print what a quality check found, in two lines and its remarks."""
     out.print(f"[bold]{name}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {facts['first'][:16]} to {facts['last'][:16]} UTC")
     holes = f"{facts['gaps']} ({facts['missing']} bars missing, longest {facts['longest_gap_bars']} bars)"
     counts = ", ".join(

@@ -12,6 +12,7 @@ from seawall.cli.backtest import judge_with_bars
 from seawall.cli.output import number, out, percent, print_json, share, table
 from seawall.cli.train import train_with_bars
 
+_BARS = 30_000
 _NAMES = ("planted edge", "random walk")
 
 
@@ -30,11 +31,11 @@ def demo(
     Examples:
         seawall demo
     """
-    from seawall.recipes.demo import prepare_twins
+    from seawall.recipes.twins import prepare_twins
     from seawall.recipes.judging import Case
 
     started = time.perf_counter()
-    twins = prepare_twins(runs, "demo", n_seeds=seeds, min_seeds=5)
+    twins = prepare_twins(runs, "demo", n_bars=_BARS, n_seeds=seeds, min_seeds=5)
     made = time.perf_counter()
     if not json:
         out.print(f"Two twin markets of {twins.n_bars:,} hourly bars: one with a planted edge, one a driftless random walk.")

@@ -7,12 +7,17 @@ from typing import Annotated
 import typer
 
 from seawall.cli import options
+from seawall.cli.backtest import judge_with_bars
 from seawall.cli.output import number, out, print_json, table
 from seawall.cli.train import train_with_bars
+
+# A learner of 166,000 weights needs tens of thousands of bars to tell the planted edge from their noise.
+_BARS = 60_000
 
 
 def selftest(
     seeds: Annotated[int, typer.Option(help="Seeds trained on each market.", min=3, max=20)] = 3,
+    market_seed: Annotated[int, typer.Option(help="Seed of both markets.", min=0)] = 0,
     runs: options.Runs = options.RUNS,
     json: options.Json = False,
 ) -> None:
@@ -26,12 +31,13 @@ def selftest(
 
         seawall selftest --seeds 5 --json
     """
-    from seawall.recipes.demo import prepare_twins
+    from seawall.recipes.twins import prepare_twins
+    from seawall.recipes.judging import Case
     from seawall.recipes.selftest import REQUIRED_SHARE, grade
 
-    twins = prepare_twins(runs, "selftest", n_seeds=seeds, min_seeds=3)
+    twins = prepare_twins(runs, "selftest", n_bars=_BARS, n_seeds=seeds, min_seeds=3, market_seed=market_seed)
     train_with_bars(twins.runs)
-    result = grade(twins)
+    result = grade(twins, *judge_with_bars([Case(run) for run in twins.runs]))
     if json:
         print_json(result)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,8 @@ from seawall.core.errors import InvariantError
 from seawall.core.run_folder import RunFolder
 from seawall.market.synthetic.known import optimal_targets, planted_edge_bars
 from seawall.recipes.dataset import Dataset
-from seawall.recipes.demo import Twins
+from seawall.recipes.twins import Twins
 from seawall.recipes.experiment import load_run_recipe
-from seawall.recipes.judging import Case, judge_cases
 from seawall.recipes.schema import PlantedEdgeData
 from seawall.simulator.simulator import replay
 
@@ -20,17 +20,21 @@ REQUIRED_SHARE = 0.75
 _LEVELS = (-1.0, 0.0, 1.0)
 
 
-def grade(twins: Twins) -> dict[str, Any]:
-    """Grade trained twins against the known answers.
+def grade(twins: Twins, planted: Mapping[str, Any], noise: Mapping[str, Any]) -> dict[str, Any]:
+    """Grade judged twins against the known answers.
 
     The known optimum is what the best policy that *sees* the hidden signal earns on the very same unseen bars, in the
     same simulator, after the same costs. A policy that sees only bars cannot reach all of it.
+
+    Args:
+        twins: The runs.
+        planted: Judgement of the planted edge, as `judging.document` gives it.
+        noise: Judgement of the random walk.
 
     Returns:
         For the planted market the log growth of each seed and its share of the optimum; for the noise its verdict; and
         whether both answers are right.
     """
-    planted, noise = judge_cases([Case(run) for run in twins.runs], lambda *_: None)
     attainable = _informed_growth(twins.planted)
     growths = {seed: metrics["mean_log_return"] for seed, metrics in planted["seeds"].items()}
     seeds = [{"seed": int(seed), "growth_bps": 1e4 * growth, "share": growth / attainable} for seed, growth in growths.items()]

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seawall.core.run_folder import RunFolder
 from seawall.recipes.experiment import create_run
 from seawall.recipes.files import load_mapping
 from seawall.recipes.schema import Recipe, validate_recipe
-
-# Enough bars for a test span that can tell skill from luck.
-_BARS = 30_000
 
 
 @dataclass(frozen=True)
@@ -35,28 +33,25 @@ class Twins:
         return [self.planted, self.noise]
 
 
-def prepare_twins(runs: Path, prefix: str, *, n_seeds: int, min_seeds: int) -> Twins:
+def prepare_twins(runs: Path, prefix: str, *, n_bars: int, n_seeds: int, min_seeds: int, market_seed: int = 0) -> Twins:
     """Make both markets and open a run on each.
 
     Args:
         runs: Folder of all runs.
         prefix: Beginning of the recipes' names.
+        n_bars: Bars of each market; more bars teach more and take longer to judge.
         n_seeds: Seeds trained on each market.
         min_seeds: Seeds without which the verdict is never "evidence".
+        market_seed: Seed of both markets.
     """
+    changes = {"training": {"n_seeds": n_seeds}, "evaluation": {"verdict": {"min_seeds": min_seeds}}}
     planted, noise = (
-        create_run(_twin(f"{prefix}-{name}", edge, n_seeds, min_seeds), runs, Path("data"))
+        create_run(_twin(f"{prefix}-{name}", {"n_bars": n_bars, "seed": market_seed, **edge}, changes), runs, Path("data"))
         for name, edge in (("planted-edge", {}), ("random-walk", {"edge": 0.0}))
     )
-    return Twins(planted, noise, _BARS)
+    return Twins(planted, noise, n_bars)
 
 
-def _twin(name: str, edge: Mapping[str, float], n_seeds: int, min_seeds: int) -> Recipe:
-    base = load_mapping("tradernet")
-    changes = {
-        "name": name,
-        "data": {"kind": "planted_edge", "n_bars": _BARS, **edge},
-        "training": {"n_seeds": n_seeds},
-        "evaluation": {"verdict": {"min_seeds": min_seeds}},
-    }
-    return validate_recipe({**base, **changes}, name)
+def _twin(name: str, market: Mapping[str, Any], changes: Mapping[str, Any]) -> Recipe:
+    mapping = {**load_mapping("tradernet"), **changes, "name": name, "data": {"kind": "planted_edge", **market}}
+    return validate_recipe(mapping, name)
