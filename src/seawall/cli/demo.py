@@ -31,8 +31,8 @@ def demo(
     Examples:
         seawall demo
     """
-    from seawall.recipes.twins import prepare_twins
     from seawall.recipes.judging import Case
+    from seawall.recipes.twins import prepare_twins
 
     started = time.perf_counter()
     twins = prepare_twins(runs, "demo", n_bars=_BARS, n_seeds=seeds, min_seeds=5)

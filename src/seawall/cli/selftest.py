@@ -31,9 +31,9 @@ def selftest(
 
         seawall selftest --seeds 5 --json
     """
-    from seawall.recipes.twins import prepare_twins
     from seawall.recipes.judging import Case
     from seawall.recipes.selftest import REQUIRED_SHARE, grade
+    from seawall.recipes.twins import prepare_twins
 
     twins = prepare_twins(runs, "selftest", n_bars=_BARS, n_seeds=seeds, min_seeds=3, market_seed=market_seed)
     train_with_bars(twins.runs)

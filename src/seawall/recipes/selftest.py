@@ -11,9 +11,9 @@ from seawall.core.errors import InvariantError
 from seawall.core.run_folder import RunFolder
 from seawall.market.synthetic.known import optimal_targets, planted_edge_bars
 from seawall.recipes.dataset import Dataset
-from seawall.recipes.twins import Twins
 from seawall.recipes.experiment import load_run_recipe
 from seawall.recipes.schema import PlantedEdgeData
+from seawall.recipes.twins import Twins
 from seawall.simulator.simulator import replay
 
 REQUIRED_SHARE = 0.75
