@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -48,6 +49,10 @@ def version(
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A console or pipe that cannot show a sign must not end the work.
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from rich.table import Table
 
 from seawall.core.files import to_json
 
-out = Console(highlight=False, soft_wrap=True)
+# A pipe or a file has no width of its own; tables should not be squeezed into 80 columns there.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 def print_json(document: Any) -> None:
@@ -22,7 +24,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     """Build a table whose first column is text and whose other columns are aligned right."""
     result = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        result.add_column(column, justify="left" if number == 0 else "right")
+        result.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
         result.add_row(*(str(cell) for cell in row))
     return result
