@@ -83,11 +83,43 @@ def test_compare_puts_runs_side_by_side(seawall, trained):
     assert len(rows) == 1 or rows[0]["sharpe"] == rows[1]["sharpe"]
 
 
-def test_later_bars_of_another_file_are_judged_with_the_bundles_own_scaler(seawall, run, tmp_path):
-    seawall("data", "synth", tmp_path / "other.parquet", "--kind", "random_walk", "--bars", 1500, "--seed", 5)
-    document = seawall("backtest", run.path, f"data={tmp_path / 'other.parquet'}", "--json").json
-    assert document["test"]["bars"] < 1500
-    assert document["run"]["symbol"] == "other"
+def test_of_another_file_only_bars_after_the_validation_are_judged(seawall, run, tmp_path):
+    saved = json.loads(run.dataset.read_text())["split"]
+    seawall("data", "synth", tmp_path / "renamed.parquet", "--kind", "random_walk", "--bars", 4000, "--seed", 5)
+    document = seawall("backtest", run.path, f"data={tmp_path / 'renamed.parquet'}", "--json").json
+    assert document["run"]["symbol"] == "renamed"
+    assert document["test"]["bars"] == 4000 - saved["test"]["start"] - 1
+
+
+def test_bars_that_all_lie_before_the_end_of_the_validation_are_refused(seawall, run, tmp_path):
+    seawall("data", "synth", tmp_path / "early.parquet", "--kind", "random_walk", "--bars", 1500)
+    result = seawall("backtest", run.path, f"data={tmp_path / 'early.parquet'}")
+    assert result.code == 2
+    assert "later bars are needed" in result.err
+
+
+def test_bars_of_another_length_are_refused(seawall, run, tmp_path):
+    seawall("data", "synth", tmp_path / "quarters.parquet", "--kind", "random_walk", "--bars", 30_000, "--timeframe", "15m")
+    result = seawall("backtest", run.path, f"data={tmp_path / 'quarters.parquet'}")
+    assert result.code == 2
+    assert "timeframe: bundle '1h', here '15m'" in result.err
+
+
+def test_another_guard_with_the_same_memory_may_be_judged_and_one_with_another_may_not(seawall, run):
+    document = seawall("backtest", run.path, "guards.n_consecutive.mode=confirm", "--json").json
+    assert document["run"]["guards"]["n_consecutive"]["mode"] == "confirm"
+    refused = seawall("backtest", run.path, "guards.n_consecutive=null")
+    assert refused.code == 2
+    assert "n_consecutive" in refused.err
+
+
+@pytest.mark.parametrize(
+    "override", ["split.test=0.5", "evaluation.verdict.min_seeds=1", "training.n_seeds=1", "environment.window=13"]
+)
+def test_what_was_stated_beforehand_cannot_be_changed_at_judging(seawall, run, override):
+    result = seawall("backtest", run.path, override)
+    assert result.code == 2
+    assert "allowed sections: data, quality, features, costs, simulator, guards" in result.err
 
 
 def test_a_bundle_for_other_features_is_refused_with_the_difference(seawall, run):
@@ -101,7 +133,7 @@ def test_a_bundle_for_other_features_is_refused_with_the_difference(seawall, run
 
 
 def test_a_recipe_that_asks_for_other_features_than_the_bundle_is_refused(seawall, run, tmp_path):
-    seawall("data", "synth", tmp_path / "other.parquet", "--kind", "random_walk", "--bars", 1500)
+    seawall("data", "synth", tmp_path / "other.parquet", "--kind", "random_walk", "--bars", 4000)
     result = seawall("backtest", run.path, "features.omit=[trends]", f"data={tmp_path / 'other.parquet'}")
     assert result.code == 2
     assert "trades_log_return" in result.err or "trades" in result.err

@@ -72,3 +72,38 @@ def test_ctrl_c_lets_every_task_end_at_a_safe_point(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=30) == 130
     assert [mark.read_text() for mark in marks] == ["safe", "safe"]
+
+
+def _short_write(value, channel):
+    raise OSError("100000 requested and 24984 written")
+
+
+def test_a_full_disk_in_a_task_is_bad_input_not_a_traceback():
+    with pytest.raises(DataError, match="no room left on the disk"):
+        fan_out(_short_write, [(0,)], workers=1, on_progress=lambda *_: None)
+
+
+ORPHAN = """
+import os, signal, sys, time
+from seawall.core.fan_out import fan_out
+
+def wait(path, channel):
+    channel.send({})
+    while not channel.should_stop():
+        time.sleep(0.02)
+    open(path, "w").write("safe")
+
+if __name__ == "__main__":
+    fan_out(wait, [(sys.argv[1],)], workers=1, on_progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals are needed to kill the parent from within")
+def test_a_task_whose_parent_is_gone_ends_at_a_safe_point(tmp_path):
+    script, mark = tmp_path / "script.py", tmp_path / "mark"
+    script.write_text(ORPHAN)
+    assert subprocess.run([sys.executable, script, mark], check=False).returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 30
+    while not (mark.exists() and mark.read_text() == "safe"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

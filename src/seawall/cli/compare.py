@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,14 +30,15 @@ def compare(
     if json:
         print_json({"runs": rows})
         return
-    columns = ("run", "market", "seeds", "return", "Sharpe", "max drawdown", "bps a bar, 95 %", "break-even", "verdict")
+    columns = ("run", "recipe", "market", "seeds", "return", "Sharpe", "drawdown", "bps a bar", "break-even", "verdict")
     out.print(
         table(
             "",
             columns,
             [
                 (
-                    f"{row['run']}{'' if row['comparable'] else ' *'}",
+                    f"{Path(row['run']).name}{'' if row['comparable'] else ' *'}",
+                    row["recipe"],
                     f"{row['symbol']} {row['timeframe']}",
                     row["seeds"],
                     percent(row["total_return"], 1),

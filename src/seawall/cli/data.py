@@ -12,6 +12,8 @@ from seawall.cli.output import out, print_json, table
 
 app = typer.Typer(help="Import, make, check and list bars.", no_args_is_help=True)
 
+_LISTED = 10
+
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A parquet, CSV or feather file of bars.")]
 Gaps = Annotated[
     str, typer.Option("--gaps", help="refuse | bridge (rows follow each other, nothing is invented) | fill (flat bars).")
@@ -76,8 +78,6 @@ def check(file: File, json: options.Json = False) -> None:
         print_json(facts)
     else:
         print_quality(file.name, facts)
-        for fault in report.bad_bars.head(20).itertuples():
-            out.print(f"  [red]bad[/] row {fault.row}, {fault.timestamp}: {fault.kind} {fault.column} {fault.value}")
     if facts["bad"]:
         raise typer.Exit(2)
 
@@ -176,5 +176,13 @@ def print_quality(name: str, facts: dict[str, Any]) -> None:
         f"{name.replace('_', ' ')} {facts[name]}" for name in ("zero_volume", "flat", "duplicates", "disorder", "bad")
     )
     out.print(f"  gaps {holes}, {counts}")
+    for gap in facts["gap_places"][:_LISTED]:
+        out.print(f"  gap after {gap['after'][:16]}: {gap['missing']} bars")
+    if facts["gaps"] > _LISTED:
+        out.print(f"  … and {facts['gaps'] - _LISTED} more gaps; --json lists them")
+    for fault in facts["bad_bars"][:_LISTED]:
+        out.print(f"  bad row {fault['row']}, {fault['timestamp'][:16]}: {fault['kind']} {fault['column']} {fault['value']}")
+    if len(facts["bad_bars"]) > _LISTED:
+        out.print(f"  … and more bad bars, {facts['bad']} in all; --json lists them")
     for note in facts["notes"]:
         out.print(f"  note: {note}")

@@ -6,6 +6,7 @@ line on standard error and the error's exit code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
@@ -44,11 +45,15 @@ class InvariantError(SeawallError):
 
 
 _DISK_FULL = {ENOSPC, EDQUOT, EFBIG}
+# NumPy reports a short write without its cause, and safetensors only tells the cause's number.
+_SHORT_WRITE = re.compile(rf"\d+ requested and \d+ written|os error ({'|'.join(map(str, _DISK_FULL))})\b")
 
 
-def is_disk_full(error: OSError) -> bool:
-    """Say whether an operating-system error means that no room is left for the file."""
-    return error.errno in _DISK_FULL
+def is_disk_full(error: Exception) -> bool:
+    """Say whether an error means that no room is left for the file."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in _DISK_FULL
+    return _SHORT_WRITE.search(str(error)) is not None
 
 
 @contextmanager
@@ -63,11 +68,11 @@ def disk_errors(path: Path) -> Generator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except SeawallError:
+        raise
+    except Exception as error:
         if is_disk_full(error):
-            raise DataError(
-                f"no room left to write {path} ({error.strerror}); nothing was kept of it: free some space and run again"
-            ) from error
+            raise DataError(f"no room left to write {path}; nothing was kept of it: free some space and run again") from error
         if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
             raise DataError(f"cannot write {path}: {error.strerror}") from error
         raise

@@ -1,21 +1,25 @@
 """Run one function over many tasks in processes, with progress back and a way to stop.
 
-A task runs in a fresh process with one line back to the parent. Ctrl-C in the parent asks every task to stop at
-its next safe point (`Channel.should_stop`), so that checkpoints are whole.
+A task runs in a fresh process with a line of its own to the parent. Ctrl-C asks every task to stop at its next safe point
+(`Channel.should_stop`), so that checkpoints are whole; a second Ctrl-C does not wait. A task also stops where its parent
+is gone.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-import queue
 import signal
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import connection
+from types import FrameType
 from typing import Any
 
-from seawall.core.errors import SeawallError
+from seawall.core.errors import DataError, SeawallError, is_disk_full
 
 _POLL_SECONDS = 0.2
 
@@ -24,17 +28,19 @@ _POLL_SECONDS = 0.2
 class Channel:
     """A task's line to its parent."""
 
-    task: int
-    messages: Any
+    line: Any
     stop: Any
 
     def send(self, message: dict[str, Any]) -> None:
         """Report progress: any small picklable mapping."""
-        self.messages.put((self.task, "progress", message))
+        # Without a parent nobody listens; `should_stop` then ends the task at its next safe point.
+        with suppress(BrokenPipeError):
+            self.line.send(("progress", message))
 
     def should_stop(self) -> bool:
-        """Say whether the user has asked to stop."""
-        return bool(self.stop.is_set())
+        """Say whether the user has asked to stop, or the parent is gone."""
+        parent = multiprocessing.parent_process()
+        return bool(self.stop.value) or (parent is not None and not parent.is_alive())
 
 
 class Interrupted(SeawallError):
@@ -71,21 +77,19 @@ def fan_out(
         SeawallError: A task failed; the first failure is raised after the others were asked to stop.
     """
     pool = _Pool(function, tasks, workers)
-    pool.start()
-    while pool.running:
-        message = pool.next_message()
-        if message is None:
-            continue
-        number, kind, value = message
-        if kind == "progress":
-            on_progress(number, value)
-        else:
-            pool.finish(number, kind, value)
+    with pool.catching_interrupts():
+        pool.start()
+        while pool.running:
+            for number, kind, value in pool.receive():
+                if kind == "progress":
+                    on_progress(number, value)
+                else:
+                    pool.finish(number, kind, value)
             pool.start()
-    if pool.failure is not None:
-        raise pool.failure
     if pool.interrupted:
         raise Interrupted("stopped by Ctrl-C")
+    if pool.failure is not None:
+        raise pool.failure
     return [pool.results[number] for number in range(len(tasks))]
 
 
@@ -95,55 +99,93 @@ class _Pool:
     def __init__(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], workers: int) -> None:
         self.function, self.tasks, self.workers = function, tasks, workers
         self.context = multiprocessing.get_context("spawn")
-        self.messages, self.stop = self.context.Queue(), self.context.Event()
+        self.stop = self.context.RawValue("b", 0)
         self.waiting = list(range(len(tasks)))
-        self.running: dict[int, Any] = {}
+        self.running: dict[int, tuple[Any, Any]] = {}
         self.results: dict[int, Any] = {}
         self.failure: BaseException | None = None
         self.interrupted = False
 
-    def start(self) -> None:
-        while self.waiting and len(self.running) < self.workers and not self.stop.is_set():
-            number = self.waiting.pop(0)
-            channel = Channel(number, self.messages, self.stop)
-            process = self.context.Process(target=_task, args=(self.function, self.tasks[number], channel), daemon=True)
-            process.start()
-            self.running[number] = process
-
-    def next_message(self) -> tuple[int, str, Any] | None:
+    @contextmanager
+    def catching_interrupts(self) -> Generator[None]:
+        """Turn the first Ctrl-C into a request to stop; leave no process behind, whatever happens."""
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, self._interrupt) if in_main_thread else None
         try:
-            return self.messages.get(timeout=_POLL_SECONDS)
-        except KeyboardInterrupt:
-            self.interrupted = True
-            self.stop.set()
-        except queue.Empty:
-            dead = next((number for number, process in self.running.items() if not process.is_alive()), None)
-            if dead is not None and self.messages.empty():
-                code = self.running[dead].exitcode
-                return (
-                    dead,
-                    "failed",
-                    SeawallError(f"worker {dead} died with exit code {code}; a code of -9 usually means no memory"),
-                )
-        return None
+            yield
+        finally:
+            if in_main_thread:
+                signal.signal(signal.SIGINT, before)
+            for process, _line in self.running.values():
+                process.terminate()
+                process.join()
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+        self.stop.value = 1
+
+    def start(self) -> None:
+        while self.waiting and len(self.running) < self.workers and not self.stop.value:
+            number = self.waiting.pop(0)
+            ours, theirs = self.context.Pipe(duplex=False)
+            arguments = (self.function, self.tasks[number], Channel(theirs, self.stop))
+            process = self.context.Process(target=_task, args=arguments, daemon=True)
+            _start_deaf_to_interrupts(process)
+            theirs.close()
+            self.running[number] = (process, ours)
+
+    def receive(self) -> list[tuple[int, str, Any]]:
+        """Return what came in, waiting a little for it."""
+        lines = {line: number for number, (_process, line) in self.running.items()}
+        messages: list[tuple[int, str, Any]] = []
+        for line in connection.wait(list(lines), timeout=_POLL_SECONDS):
+            number = lines[line]  # pyright: ignore[reportArgumentType]
+            try:
+                messages.append((number, *self.running[number][1].recv()))
+            except EOFError:
+                messages.append((number, "failed", self._death(number)))
+        return messages
+
+    def _death(self, number: int) -> SeawallError:
+        process = self.running[number][0]
+        process.join()
+        hint = "; a code of -9 usually means that memory ran out" if process.exitcode == -9 else ""
+        return SeawallError(f"worker {number} died with exit code {process.exitcode}{hint}")
 
     def finish(self, number: int, kind: str, value: Any) -> None:
-        self.running.pop(number).join()
+        process, line = self.running.pop(number)
+        process.join()
+        line.close()
         if kind == "done":
             self.results[number] = value
-        elif kind == "failed" and not isinstance(value, Interrupted) and self.failure is None:
+        elif not isinstance(value, Interrupted) and self.failure is None:
             self.failure = value
-            self.stop.set()
+            self.stop.value = 1
+
+
+def _start_deaf_to_interrupts(process: Any) -> None:
+    """Start a process that ignores Ctrl-C from its first instruction on; the parent alone decides."""
+    if threading.current_thread() is not threading.main_thread():
+        process.start()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _task(function: Callable[..., Any], arguments: tuple[Any, ...], channel: Channel) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        outcome = (channel.task, "done", function(*arguments, channel))
+        outcome = ("done", function(*arguments, channel))
     except SeawallError as error:
-        outcome = (channel.task, "failed", error)
-    except Exception:
-        outcome = (channel.task, "failed", SeawallError(f"task {channel.task} failed:\n{traceback.format_exc()}"))
-    channel.messages.put(outcome)
-    channel.messages.close()
-    channel.messages.join_thread()
+        outcome = ("failed", error)
+    except Exception as error:
+        full = DataError(f"no room left on the disk ({error}); free some space and run again")
+        outcome = ("failed", full if is_disk_full(error) else SeawallError(f"a task failed:\n{traceback.format_exc()}"))
+    with suppress(BrokenPipeError):
+        channel.line.send(outcome)
+    channel.line.close()

@@ -63,16 +63,43 @@ def replacing_folder(path: Path) -> Generator[Path]:
         try:
             yield temporary
             os.chmod(temporary, 0o755)
-            old = None
-            if path.exists():
-                old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
-                os.replace(path, old / path.name)
-            os.replace(temporary, path)
-            if old is not None:
-                shutil.rmtree(old)
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _flush(file)
+            _exchange(temporary, path)
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Put a new folder in the place of an older one; the older one is back if that fails."""
+    if not path.exists():
+        os.replace(new, path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
+    os.replace(path, old / path.name)
+    try:
+        os.replace(new, path)
+    except OSError:
+        os.replace(old / path.name, path)
+        raise
+    finally:
+        shutil.rmtree(old)
+
+
+def recover_folder(path: Path) -> None:
+    """Put back the older folder where a process died between the two renames of `replacing_folder`.
+
+    Args:
+        path: The final folder.
+    """
+    if path.exists():
+        return
+    for old in sorted(path.parent.glob(f".{path.name}-old-*/{path.name}")):
+        os.replace(old, path)
+        old.parent.rmdir()
+        return
 
 
 def write_text(path: Path, text: str) -> None:

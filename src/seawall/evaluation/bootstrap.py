@@ -33,7 +33,7 @@ class BootstrapParams(Params):
     """Settings of the intervals."""
 
     n_resamples: int = Field(default=1_000, ge=100, le=100_000, description="Resamples drawn")
-    confidence: float = Field(default=0.95, gt=0.5, lt=1.0, description="Share of resamples that an interval holds")
+    confidence: float = Field(default=0.95, ge=0.9, lt=1.0, description="Share of resamples that an interval holds")
     seed: int = Field(default=0, ge=0, description="Seed of the resamples")
 
 

@@ -46,14 +46,13 @@ def segment_growth(
     simulator.reset(np.arange(n), edges[:-1], edges[1:] + 1)
     desk.reset(np.arange(n))
     loop = DecisionLoop(policy, desk, simulator, account_columns)
-    growth, decisions = 0.0, 0
+    growth = 0.0
     active = np.ones(n, dtype=bool)
     while active.any():
         records = loop.step()
         growth += float(simulator.log_return[active].sum())
-        decisions += int(active.sum())
         active &= ~records.done
-    return growth / decisions
+    return growth / (len(rows) - 1)
 
 
 def segments_of(rows: RowRange) -> int:

@@ -60,6 +60,7 @@ class GuardChain:
         names = [guard.name for guard in guards]
         if len(set(names)) != len(names) or len(names) > 127:
             raise ConfigError(f"guard chain {names} is not allowed; allowed: at most 127 guards with different names")
+        _refuse_blocker_after_stop(guards)
         self.guards = tuple(guards)
         self.state_names = tuple(f"{guard.name}.{column}" for guard in guards for column in guard.state_names)
         edges = np.cumsum([0, *(len(guard.state_names) for guard in guards)])
@@ -137,6 +138,16 @@ class GuardChain:
         if reason == GUARD_FAILED:
             return f"{guard.name}: guard failed: {self._failures.get(guard_code - 1, 'in an earlier run')}"
         return f"{guard.name}: {guard.reasons[reason - 1]}"
+
+
+def _refuse_blocker_after_stop(guards: Sequence[Guard]) -> None:
+    """A guard that may hold an exit back could undo a stop before it; stops, breakers and the kill switch come last."""
+    for before, after in pairwise(guards):
+        if after.may_block_exit and not before.may_block_exit:
+            raise ConfigError(
+                f"guard {after.name!r} may block an exit and comes after {before.name!r}, which may not; "
+                f"put it before {before.name!r}"
+            )
 
 
 def without_new_risk(current: np.ndarray, proposed: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from seawall.core.timeframe import Timeframe
 from seawall.market.faults import KINDS, NO_TIME, UNPLACED_KINDS, find_faults, usual_phase
 
 _NAMED = 5
+_LISTED_FAULTS = 100
 _LISTED_GAPS = 100
 _MS_PER_DAY = 86_400_000
 _MOST_FILLED_PER_BAR = 10
@@ -99,15 +100,24 @@ class QualityReport:
         """Bars with at least one fault, of any kind."""
         return int(self.bad_bars["row"].nunique())
 
+    def named_faults(self, most: int) -> list[dict[str, Any]]:
+        """Return the first faults, one a line: row, time, kind, column and value."""
+        listed = self.bad_bars.head(most)
+        columns = [listed[name] for name in ("row", "timestamp", "kind", "column", "value")]
+        return [
+            {"row": int(row), "timestamp": _iso(time), "kind": str(kind), "column": str(column), "value": str(value)}
+            for row, time, kind, column, value in zip(*columns, strict=True)
+        ]
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values for JSON; gaps beyond the first hundred are counted, not listed."""
+        """Return the report as plain values for JSON; gaps and faults beyond the first hundred are counted, not listed."""
         counts = self.counts()
         listed = self.gap_places.head(_LISTED_GAPS)
         return {
             "rows": self.rows, "first": self.first, "last": self.last, "timeframe": self.timeframe,
             "gaps": self.gaps, "missing": self.missing, "longest_gap_bars": self.longest_gap_bars,
             "duplicates": counts.get("duplicate", 0), "disorder": counts.get("disorder", 0),
-            "bad": self.bad, "bad_by_kind": counts,
+            "bad": self.bad, "bad_by_kind": counts, "bad_bars": self.named_faults(_LISTED_FAULTS),
             "zero_volume": self.zero_volume, "flat": self.flat, "max_move": self.max_move,
             "policy": dict(self.policy), "filled": self.filled, "dropped": self.dropped, "notes": list(self.notes),
             "gap_places": [

@@ -48,14 +48,18 @@ class Parts:
         return Desk(self.scheme, self.guards(), n)
 
     @property
+    def account_names(self) -> tuple[str, ...]:
+        """Columns of the account row: account features, then the guards' state."""
+        guards = self.guards()
+        return (*self.recipe.environment.account_columns, *(() if guards is None else guards.state_names))
+
+    @property
     def shape(self) -> NetworkShape:
         """Sizes of the network's inputs and outputs."""
-        guards = self.guards()
-        state = () if guards is None else guards.state_names
         return NetworkShape(
             n_features=len(self.dataset.market.feature_names),
             window=self.recipe.environment.window,
-            n_account=len(self.recipe.environment.account_columns) + len(state),
+            n_account=len(self.account_names),
             n_actions=len(self.scheme.action_names),
         )
 
@@ -103,9 +107,9 @@ class Parts:
         return {
             "features": {"names": columns.columns, "hash": feature_hash(columns), "scaling": self.recipe.features.scaling},
             "window": self.recipe.environment.window,
+            "timeframe": self.dataset.market.timeframe.label,
             "action_scheme": self.scheme.spec(),
-            "account_columns": list(self.recipe.environment.account_columns),
-            "guards": self.recipe.guards,
+            "account": self.account_names,
             "network": self.recipe.network,
         }
 

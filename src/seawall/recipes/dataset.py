@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         DataError: The bars are missing, bad, or too few.
     """
     bars, origin = load_bars(recipe, data_root)
-    bars, quality = apply_quality(bars, recipe.quality)
+    bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
     timeframe = Timeframe.infer(timestamps_ms(bars))
     columns = feature_set(recipe.features)
     block = compute_features(bars, columns, timeframe)
@@ -108,6 +109,11 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         "warmup": columns.warmup,
     }
     return Dataset(market, split, scaler, facts)
+
+
+def _clock(recipe: Recipe, bars: pd.DataFrame) -> datetime | None:
+    """Return the time after which a bar cannot have opened; made bars may lie in a future of their own."""
+    return None if isinstance(recipe.data, FileData) else bars["timestamp"].iloc[-1].to_pydatetime()
 
 
 def load_bars(recipe: Recipe, data_root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -63,11 +64,14 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
     """
     dataset = prepare(recipe, data_root)
     run = RunFolder.create(runs, recipe.name, recipe.digest())
-    dataset.save(run)
-    write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
-    write_text(
-        run.recipe, f"# The resolved recipe of this run. hash: {recipe.digest()}\n{dump_yaml(recipe.model_dump(mode='json'))}"
-    )
+    try:
+        dataset.save(run)
+        write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
+        heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
+        write_text(run.recipe, f"{heading}\n{dump_yaml(recipe.model_dump(mode='json'))}")
+    except BaseException:
+        shutil.rmtree(run.path)
+        raise
     return run
 
 
@@ -165,6 +169,7 @@ def _save(run: RunFolder, recipe: Recipe, summaries: Sequence[SeedSummary]) -> N
         "recipe_hash": recipe.digest(),
         "scaler": dataset.scaler.to_dict(),
         "costs": recipe.costs.model_dump(),
+        "guards": recipe.guards,
         "data": dataset.facts,
         "seeds": list(recipe.training.seeds),
     }

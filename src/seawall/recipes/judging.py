@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ import numpy as np
 
 from seawall import __version__
 from seawall.agents.bundle import Bundle, load_bundle
-from seawall.core.errors import DataError
-from seawall.core.fan_out import Channel, fan_out
+from seawall.core.bars import from_milliseconds
+from seawall.core.errors import ConfigError, DataError
+from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evaluate import Candidates, Setting, evaluate
@@ -26,6 +28,9 @@ from seawall.recipes.experiment import load_run_recipe, training_summary, worker
 from seawall.recipes.files import apply_overrides, dump_yaml
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.threads import use_threads
+
+# What may differ from training. The split and the rules of the verdict were stated beforehand and stay.
+_CHANGEABLE = ("data", "quality", "features", "costs", "simulator", "guards")
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class Case:
         recipe = load_run_recipe(self.run)
         if not self.overrides:
             return recipe
+        for override in self.overrides:
+            section = re.split(r"[.=]", override, maxsplit=1)[0].strip()
+            if section not in _CHANGEABLE:
+                raise ConfigError(
+                    f"override {override!r} cannot change how a trained run is judged; allowed sections: {', '.join(_CHANGEABLE)}"
+                )
         return validate_recipe(apply_overrides(recipe.model_dump(mode="json"), self.overrides), str(self.run.recipe))
 
     def folder(self) -> RunFolder:
@@ -127,26 +138,31 @@ def document(case: Case) -> dict[str, Any]:
 
 
 def _judge_and_report(case: Case, channel: Channel) -> dict[str, Any]:
-    judge_case(case, lambda policy: channel.send({"policy": policy}))
+    def tell(policy: str) -> None:
+        channel.send({"policy": policy})
+        if channel.should_stop():
+            raise Interrupted("judging was stopped; nothing was written")
+
+    judge_case(case, tell)
     report_case(case)
     return document(case)
 
 
 def _dataset(case: Case, recipe: Recipe, bundle: Bundle) -> tuple[Dataset, RowRange]:
-    """Return the market to judge on and its rows: the run's test rows, or all unseen rows of other bars."""
+    """Return the market to judge on and its rows: the run's test rows, or those of other bars after the validation."""
     own = Dataset.load(case.run)
     trained = load_run_recipe(case.run)
     if (recipe.data, recipe.quality) == (trained.data, trained.quality):
         return own, own.split.test
     other = prepare(recipe, case.data_root, scaler=Scaler.from_dict(bundle.manifest["scaler"]))
-    start = other.split.train.start
-    if other.facts["symbol"] == own.facts["symbol"]:
-        last_seen = own.market.timestamps[own.split.test.start - 1]
-        start = max(start, int(np.searchsorted(other.market.timestamps, last_seen, side="right")))
+    # Another name or market does not make the same days unseen: markets move together.
+    last_seen = own.market.timestamps[own.split.test.start - 1]
+    start = max(other.split.train.start, int(np.searchsorted(other.market.timestamps, last_seen, side="right")))
     if start > len(other.market) - 2:
+        until = from_milliseconds(np.array([last_seen]))[0]
         raise DataError(
-            f"all {len(other.market):,} bars of {other.facts['reference']} lie in the span that the run was trained and "
-            "validated on; later bars are needed to judge it"
+            f"no bar of {other.facts['reference']} is later than {until:%Y-%m-%d %H:%M}, up to which the run was trained and "
+            "validated; later bars are needed to judge it"
         )
     return other, RowRange(start, len(other.market))
 
@@ -161,7 +177,7 @@ def _facts(case: Case, recipe: Recipe, parts: Parts) -> RunFacts:
         timeframe=facts["timeframe"],
         costs=recipe.costs.model_dump(),
         data=facts,
-        split=parts.dataset.dates(),
+        split=Dataset.load(case.run).dates(),
         guards=recipe.guards,
         scheme=parts.scheme.spec(),
         warnings=tuple(sorted(warnings)),

@@ -14,7 +14,7 @@ from seawall.core.files import digest
 from seawall.core.params import Params
 from seawall.envs.params import EpisodeParams
 from seawall.evaluation.params import EvaluationParams
-from seawall.features.registry import FeatureParams
+from seawall.features.registry import FeatureParams, feature_set
 from seawall.guards.registry import GUARDS
 from seawall.market.quality import QualityParams
 from seawall.market.splits import SplitParams
@@ -22,7 +22,8 @@ from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
-from seawall.simulator.actions import ACTION_SCHEMES
+from seawall.simulator.accounts import feature_codes
+from seawall.simulator.actions import ACTION_SCHEMES, action_scheme
 from seawall.simulator.costs import CostParams
 from seawall.simulator.simulator import SimulatorParams
 from seawall.training.rl import TrainingParams
@@ -128,6 +129,15 @@ class Recipe(Params):
     @classmethod
     def _resolve_agent(cls, agent: dict[str, Any]) -> dict[str, Any]:
         return _resolved_kind("agent", AGENTS, agent)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        feature_set(self.features)
+        feature_codes(self.environment.account_columns)
+        levels = action_scheme(self.environment.scheme, self.environment.short).levels
+        if max(abs(level) for level in levels) > self.simulator.max_exposure:
+            raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")
+        return self
 
     def digest(self) -> str:
         """Return the hash of the resolved recipe."""

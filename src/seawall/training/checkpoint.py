@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from seawall.core.errors import DataError
-from seawall.core.files import read_json, replacing_folder, to_json
+from seawall.core.files import read_json, recover_folder, replacing_folder, to_json
 
 SCHEMA_VERSION = 1
 _TENSORS, _VALUES = "checkpoint.safetensors", "checkpoint.json"
@@ -56,6 +56,7 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     Raises:
         DataError: A file is missing or damaged, or of another schema.
     """
+    recover_folder(folder)
     if not folder.exists():
         return None
     document = read_json(folder / _VALUES)

@@ -1,0 +1,65 @@
+"""A disk without room, made by a limit on the size of files: one clear line, exit code 2, nothing half-written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+resource = pytest.importorskip("resource", reason="limits on the size of files are a POSIX feature")
+
+SMALL = [
+    "data.kind=planted_edge",
+    "data.n_bars=3000",
+    "agent.total_steps=1024",
+    "agent.n_envs=16",
+    "agent.n_steps=32",
+    "agent.minibatch=128",
+    "training.n_seeds=1",
+]
+
+
+def _run(folder, limit_bytes, *words):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+    code = "import sys; from seawall.cli.main import main; main()"
+    command = [sys.executable, "-c", code, *map(str, words)]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder.parent / "numba")}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, preexec_fn=limit, env=environment, check=False)
+
+
+def _left(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("name", ["made.parquet", "made.csv", "made.feather"])
+def test_bars_that_do_not_fit_leave_no_file(folder, name):
+    result = _run(folder, 50_000, "data", "synth", name)
+    assert result.returncode == 2, result.stderr
+    assert "no room left" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert _left(folder) == []
+
+
+def test_a_market_that_does_not_fit_leaves_no_run(folder):
+    result = _run(folder, 100_000, "train", "tradernet", *SMALL)
+    assert result.returncode == 2, result.stderr
+    assert "no room left" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert _left(folder) == []
+
+
+def test_a_checkpoint_that_does_not_fit_ends_the_training_by_name(folder):
+    result = _run(folder, 400_000, "train", "tradernet", *SMALL)
+    assert result.returncode == 2, result.stderr
+    assert "no room left" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not [name for name in _left(folder) if "checkpoint" in name or "bundle" in name or "/." in name]
