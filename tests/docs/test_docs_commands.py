@@ -47,7 +47,9 @@ def problems_of(words: list[str]) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize(("page", "words"), list(documented()), ids=lambda value: " ".join(value) if isinstance(value, list) else value)
+@pytest.mark.parametrize(
+    ("page", "words"), list(documented()), ids=lambda value: " ".join(value) if isinstance(value, list) else value
+)
 def test_a_documented_command_exists(page, words):
     assert problems_of(list(words)) == []
 

@@ -73,9 +73,13 @@ def load_bundle(folder: Path) -> Bundle:
     Raises:
         DataError: There is no bundle, it is of a newer schema, or a file is missing or damaged.
     """
-    manifest = read_json(folder / "bundle.json")
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("members"), list):
-        raise DataError(f"{folder / 'bundle.json'} is no bundle: it lists no members")
+    path = folder / "bundle.json"
+    manifest = read_json(path, "members")
+    members = manifest["members"]
+    if not isinstance(members, list) or not all(
+        isinstance(item, dict) and {"file", "weights_hash"} <= item.keys() for item in members
+    ):
+        raise DataError(f"{path} is damaged: its members are not files with a weights_hash")
     version = manifest.get("schema_version")
     if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
         raise DataError(

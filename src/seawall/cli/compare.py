@@ -9,6 +9,7 @@ import typer
 
 from seawall.cli import options
 from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.core.errors import DataError
 
 
 def compare(
@@ -26,6 +27,9 @@ def compare(
     from seawall.evaluation.judge import Judgement
 
     found = [RunFolder.find(runs, reference) for reference in references]
+    for run in found:
+        if not run.metrics.is_file():
+            raise DataError(f"run {run.path} is not judged; judge it with: seawall backtest {run.path}")
     rows = side_by_side({str(run.path): Judgement.read(run.metrics) for run in found})
     if json:
         print_json({"runs": rows})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -47,12 +48,25 @@ def version(
         raise typer.Exit
 
 
+_PLAIN = {"−": "-", "–": "-", "✓": "yes", "✗": "no", "×": "x", "…": "...", "•": "*"}
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    """Say what cannot be encoded in ASCII."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(sign, "?") for sign in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("seawall-plain", _plainly)
+
+
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A console or pipe that cannot show a sign must not end the work.
-            stream.reconfigure(errors="replace")
+            # A console or pipe that cannot show a sign must not end the work, nor lose a minus.
+            stream.reconfigure(errors="seawall-plain")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -74,9 +88,9 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if not is_disk_full(error):
-            raise
-        return _fail(f"no room left on the disk ({error.filename or 'a temporary file'}): free some space and run again", 2)
+        if is_disk_full(error):
+            return _fail(f"no room left on the disk ({error.filename or 'a temporary file'}): free some space and run again", 2)
+        return _fail(f"cannot use {error.filename or 'a file'}: {error.strerror or error}", 2)
     return 0
 
 

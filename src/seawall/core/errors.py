@@ -73,6 +73,6 @@ def disk_errors(path: Path) -> Generator[None]:
     except Exception as error:
         if is_disk_full(error):
             raise DataError(f"no room left to write {path}; nothing was kept of it: free some space and run again") from error
-        if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError)):
+        if isinstance(error, (PermissionError, NotADirectoryError, IsADirectoryError, FileExistsError, FileNotFoundError)):
             raise DataError(f"cannot write {path}: {error.strerror}") from error
         raise

@@ -113,18 +113,27 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, to_json(value) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *keys: str) -> Any:
     """Read a JSON document.
 
+    Args:
+        path: The file.
+        *keys: Keys that the document must have at its top.
+
     Raises:
-        DataError: The file is missing, or is no JSON.
+        DataError: The file is missing, is no JSON, or lacks a key.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"no file {path}") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not readable JSON: {error}") from error
+    held: set[Any] = set(cast("Mapping[Any, Any]", document)) if isinstance(document, Mapping) else set()
+    missing = [key for key in keys if key not in held]
+    if missing:
+        raise DataError(f"{path} is damaged: it has no {', '.join(missing)}")
+    return cast("Any", document)
 
 
 def to_json(value: Any, *, indent: int | None = 2) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from seawall.core.errors import disk_errors
+
 _SECRET_WORDS = ("secret", "password", "token", "api_key", "apikey", "passphrase")
 
 
@@ -23,7 +25,8 @@ def run_logger(path: Path, **bound: Any) -> Any:
         path: The log file; its folder must exist.
         **bound: Fields repeated on every line, as in ``seed=3``.
     """
-    handle = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (the logger owns it)
+    with disk_errors(path):
+        handle = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (the logger owns it)
     return structlog.wrap_logger(
         structlog.WriteLogger(handle),
         processors=[

@@ -106,7 +106,7 @@ class Market:
         Raises:
             DataError: The folder holds no whole market.
         """
-        manifest = read_json(folder / "market.json")
+        manifest = read_json(folder / "market.json", "symbols", "starts", "timeframe", "feature_names", "ready")
         try:
             blocks = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _BLOCKS}
         except (OSError, ValueError, EOFError) as error:

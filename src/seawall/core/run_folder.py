@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from seawall.core.errors import ConfigError
+from seawall.core.errors import ConfigError, disk_errors
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,16 @@ class RunFolder:
         """
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         parent = root / recipe
-        parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(1_000):
-            suffix = "" if attempt == 0 else f"-{attempt}"
-            path = parent / f"{stamp}-{recipe_hash[:8]}{suffix}"
-            try:
-                path.mkdir()
-            except FileExistsError:
-                continue
-            return cls(path)
+        with disk_errors(parent):
+            parent.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1_000):
+                suffix = "" if attempt == 0 else f"-{attempt}"
+                path = parent / f"{stamp}-{recipe_hash[:8]}{suffix}"
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                return cls(path)
         raise ConfigError(f"cannot name a new run under {parent}: {stamp}-{recipe_hash[:8]} is taken a thousand times")
 
     @classmethod
@@ -56,6 +57,8 @@ class RunFolder:
         for candidate in (direct, root / reference):
             if (candidate / "recipe.yaml").is_file():
                 return cls(candidate)
+        if direct.is_dir():
+            raise ConfigError(f"{reference} is a folder, but no run: it has no recipe.yaml")
         runs = cls.all(root)
         if reference == "latest":
             if not runs:

@@ -56,7 +56,7 @@ class Dataset:
         Raises:
             DataError: The dataset is missing or was altered.
         """
-        saved = read_json(run.dataset)
+        saved = read_json(run.dataset, "facts", "split", "scaler")
         market = Market.load(run.market)
         if market.content_hash() != saved["facts"]["market_hash"]:
             raise DataError(f"market {run.market} is not the one the run was made with: its content hash differs")

@@ -81,7 +81,12 @@ def load_run_recipe(run: RunFolder) -> Recipe:
         text = run.recipe.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise DataError(f"{run.path} is no run: it has no recipe.yaml") from error
-    return validate_recipe(parse_yaml(text, str(run.recipe)), str(run.recipe))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{run.recipe} cannot be read: {error}") from error
+    mapping = parse_yaml(text, str(run.recipe))
+    if not isinstance(mapping, dict):
+        raise DataError(f"{run.recipe} is damaged: it holds no recipe")
+    return validate_recipe(mapping, str(run.recipe))
 
 
 def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[SeedSummary]]:
@@ -151,7 +156,7 @@ def training_summary(run: RunFolder) -> dict[str, Any]:
     path = run.path / "training.json"
     if not path.is_file():
         raise DataError(f"run {run.path} is not trained to its end; go on with: seawall resume {run.path}")
-    return read_json(path)
+    return read_json(path, "seeds")
 
 
 def _save(run: RunFolder, recipe: Recipe, summaries: Sequence[SeedSummary]) -> None:

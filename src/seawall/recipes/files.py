@@ -63,7 +63,7 @@ def parse_yaml(text: str, origin: str) -> Any:
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         raise ConfigError(f"{origin} is not readable YAML: {' '.join(str(error).split())}") from error
 
 
@@ -123,7 +123,7 @@ def _read(path: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         try:
             mapping = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ConfigError(f"{path} is not readable JSON: {error}") from error
     else:
         mapping = parse_yaml(text, str(path))

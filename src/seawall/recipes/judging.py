@@ -82,6 +82,8 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     dataset, rows = _dataset(case, recipe, bundle)
     parts = Parts(recipe, dataset)
     ensemble, members = parts.policies(bundle)
+    if len(bundle.manifest.get("seeds", ())) != len(members) or "scaler" not in bundle.manifest:
+        raise DataError(f"{case.run.bundle / 'bundle.json'} is damaged: its seeds, members and scaler do not fit together")
     seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
     setting = Setting(
         market=dataset.market,

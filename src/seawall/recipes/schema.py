@@ -42,14 +42,14 @@ class RegimeData(RegimeParams):
     """A synthetic market that changes between five regimes."""
 
     kind: Literal["regimes"] = "regimes"
-    seed: int = Field(default=0, ge=0, description="Seed of the market, apart from the seeds of training")
+    seed: int = Field(default=0, ge=0, lt=2**53, description="Seed of the market, apart from the seeds of training")
 
 
 class PlantedEdgeData(PlantedEdgeParams):
     """A market whose bars hold a known edge; with ``edge: 0`` its driftless twin."""
 
     kind: Literal["planted_edge"] = "planted_edge"
-    seed: int = Field(default=0, ge=0, description="Seed of the market, apart from the seeds of training")
+    seed: int = Field(default=0, ge=0, lt=2**53, description="Seed of the market, apart from the seeds of training")
 
 
 Data = Annotated[FileData | RegimeData | PlantedEdgeData, Field(discriminator="kind")]
@@ -74,10 +74,12 @@ class EnvironmentSection(EpisodeParams):
 class SeedsParams(TrainingParams):
     """How many seeds are trained, and with what part of the machine."""
 
-    seed: int = Field(default=0, ge=0, description="First seed; the run trains seed, seed + 1, …")
+    seed: int = Field(default=0, ge=0, lt=2**53, description="First seed; the run trains seed, seed + 1, …")
     n_seeds: int = Field(default=5, ge=1, le=100, description="Seeds trained; their ensemble is the policy that is judged")
     threads: int = Field(default=1, ge=1, le=256, description="Torch threads of each seed; part of what makes a run reproducible")
-    workers: int | Literal["auto"] = Field(default="auto", description="Seeds trained at once; auto = one per core")
+    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        default="auto", description="Seeds trained at once; auto = one per core"
+    )
 
     @property
     def seeds(self) -> tuple[int, ...]:

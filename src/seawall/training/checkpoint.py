@@ -59,9 +59,12 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     recover_folder(folder)
     if not folder.exists():
         return None
-    document = read_json(folder / _VALUES)
-    if document.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"checkpoint {folder} has schema version {document.get('schema_version')}; {SCHEMA_VERSION} can be read")
+    try:
+        document = read_json(folder / _VALUES, "schema_version", "learner", "progress")
+    except DataError as error:
+        raise DataError(f"{error}; delete the folder {folder} to start anew") from error
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise DataError(f"checkpoint {folder} has schema version {document['schema_version']}; {SCHEMA_VERSION} can be read")
     try:
         tensors = load_file(folder / _TENSORS)
     except (FileNotFoundError, SafetensorError) as error:
