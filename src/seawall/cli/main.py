@@ -48,6 +48,7 @@ def version(
         raise typer.Exit
 
 
+_INTERRUPTED = 130
 _PLAIN = {"−": "-", "–": "-", "✓": "yes", "✗": "no", "×": "x", "…": "...", "•": "*"}
 
 
@@ -82,6 +83,8 @@ def run(arguments: list[str]) -> int:
     try:
         app(arguments, prog_name="seawall")
     except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            return _fail("stopped by Ctrl-C", _INTERRUPTED)
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except SeawallError as error:
         return _fail(str(error), error.exit_code)

@@ -84,7 +84,7 @@ def train_with_bars(runs: list[RunFolder]) -> list[list[SeedSummary]]:
             return train_runs(runs, show)
         except Interrupted:
             for run in runs:
-                console.print(f"Stopped; nothing is lost. Go on with:  seawall resume {run.path}")
+                console.print(f"Stopped; nothing is lost. Go on with:  seawall resume {run.path}", soft_wrap=True)
             raise
 
 

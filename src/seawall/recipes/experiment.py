@@ -21,6 +21,7 @@ from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.files import dump_yaml, parse_yaml
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.checkpoint import load_checkpoint
+from seawall.training.device import resolve_device
 from seawall.training.rl import train
 from seawall.training.threads import use_threads
 from seawall.training.tracking import TensorBoardScalars
@@ -60,8 +61,10 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
         data_root: Folder of imported bars.
 
     Raises:
+        ConfigError: The device is not there.
         DataError: The data cannot be used; no folder is left behind.
     """
+    resolve_device(recipe.device)
     dataset = prepare(recipe, data_root)
     run = RunFolder.create(runs, recipe.name, recipe.digest())
     try:
