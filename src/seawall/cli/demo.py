@@ -12,7 +12,8 @@ from seawall.cli.backtest import judge_with_bars
 from seawall.cli.output import number, out, percent, print_json, share, table
 from seawall.cli.train import train_with_bars
 
-_BARS = 30_000
+# Less than the default of the recipe, so that a slow machine is done in five minutes too.
+_BARS, _STEPS = 30_000, 180_224
 _NAMES = ("planted edge", "random walk")
 
 
@@ -35,7 +36,7 @@ def demo(
     from seawall.recipes.twins import prepare_twins
 
     started = time.perf_counter()
-    twins = prepare_twins(runs, "demo", n_bars=_BARS, n_seeds=seeds, min_seeds=5)
+    twins = prepare_twins(runs, "demo", n_bars=_BARS, n_seeds=seeds, min_seeds=5, agent={"total_steps": _STEPS})
     made = time.perf_counter()
     if not json:
         out.print(f"Two twin markets of {twins.n_bars:,} hourly bars: one with a planted edge, one a driftless random walk.")

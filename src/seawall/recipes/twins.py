@@ -33,7 +33,16 @@ class Twins:
         return [self.planted, self.noise]
 
 
-def prepare_twins(runs: Path, prefix: str, *, n_bars: int, n_seeds: int, min_seeds: int, market_seed: int = 0) -> Twins:
+def prepare_twins(
+    runs: Path,
+    prefix: str,
+    *,
+    n_bars: int,
+    n_seeds: int,
+    min_seeds: int,
+    market_seed: int = 0,
+    agent: Mapping[str, Any] | None = None,
+) -> Twins:
     """Make both markets and open a run on each.
 
     Args:
@@ -43,8 +52,10 @@ def prepare_twins(runs: Path, prefix: str, *, n_bars: int, n_seeds: int, min_see
         n_seeds: Seeds trained on each market.
         min_seeds: Seeds without which the verdict is never "evidence".
         market_seed: Seed of both markets.
+        agent: Changes to the agent's settings.
     """
-    changes = {"training": {"n_seeds": n_seeds}, "evaluation": {"verdict": {"min_seeds": min_seeds}}}
+    settings = {**load_mapping("tradernet")["agent"], **(agent or {})}
+    changes = {"agent": settings, "training": {"n_seeds": n_seeds}, "evaluation": {"verdict": {"min_seeds": min_seeds}}}
     planted, noise = (
         create_run(_twin(f"{prefix}-{name}", {"n_bars": n_bars, "seed": market_seed, **edge}, changes), runs, Path("data"))
         for name, edge in (("planted-edge", {}), ("random-walk", {"edge": 0.0}))
