@@ -13,11 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from seawall.core.bars import from_milliseconds, timestamps_ms
+from seawall.core.bars import from_milliseconds
 from seawall.core.errors import DataError
 from seawall.core.files import replacing_file, to_json
 from seawall.core.timeframe import periods_per_year
 from seawall.engine.decision import DecisionRecords
+from seawall.simulator.kernel import RUIN_RATIO
 
 COLUMNS = (
     "timestamp",
@@ -44,27 +45,8 @@ COLUMNS = (
 """Columns of a ledger frame, in order. A row holds what was decided at the close of the bar that opened at
 ``timestamp``, filled at the open of the next bar and marked at its close; ``fill_price`` is NaN where nothing was traded."""
 
-RUIN_RATIO = 1e-12
-"""Equity ratios over one bar are floored here before the logarithm, as in the simulator."""
-
-_COPIED = (
-    "row",
-    "close",
-    "action",
-    "signal",
-    "proposed",
-    "allowed",
-    "fill_price",
-    "traded_notional",
-    "quantity",
-    "fee",
-    "spread",
-    "price_pnl",
-    "write_off",
-    "liquidated",
-    "equity",
-    "exposure",
-)
+_WORDED = ("timestamp", "next_timestamp", "guard", "reason")
+_COPIED = tuple(name for name in COLUMNS if name not in _WORDED)
 _METADATA_KEY = b"seawall"
 
 
@@ -232,11 +214,6 @@ def ledger_of(
     columns["guard"] = [reasons[code][0] for code in codes]
     columns["reason"] = [reasons[code][1] for code in codes]
     return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))
-
-
-def decision_times_ms(ledger: Ledger) -> np.ndarray:
-    """Return the opening time of each decided bar in milliseconds UTC, int64, one per decision."""
-    return timestamps_ms(ledger.frame)
 
 
 def _read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:

@@ -10,10 +10,12 @@ from pydantic import Field
 
 from seawall.core.market import Market, RowRange
 from seawall.core.params import Params
-from seawall.evaluation.ledger import RUIN_RATIO, Ledger
+from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import sharpe
 from seawall.simulator.costs import CostParams
-from seawall.simulator.simulator import Simulator, SimulatorParams
+from seawall.simulator.kernel import RUIN_RATIO
+from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.simulator import replay as replay_paths
 
 _GRID = 33
 _ROUNDS = 3
@@ -80,12 +82,8 @@ class Replay:
         Returns:
             Equity at each close over the initial equity, float64, shape (T, K).
         """
-        simulator = Simulator(self.market, len(multiples), self.costs, self.params)
-        simulator.cost_multiple[:] = multiples
-        every = np.ones(len(multiples), dtype=np.int64)
-        simulator.reset(np.arange(len(multiples)), every * self.rows.start, every * self.rows.stop)
         paths = np.repeat(targets[:, None], len(multiples), axis=1)
-        return simulator.run(paths) / self.params.initial_equity
+        return replay_paths(self.market, self.rows, paths, self.costs, multiples, self.params) / self.params.initial_equity
 
     def largest_multiple(self, wanted: float) -> float:
         """Return the largest multiple not above the wanted one at which a trade can still be sized."""

@@ -79,7 +79,8 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     training_summary(case.run)
     use_threads(recipe.training.threads)
     bundle = load_bundle(case.run.bundle)
-    dataset, rows = _dataset(case, recipe, bundle)
+    own = Dataset.load(case.run)
+    dataset, rows = _judged_rows(case, recipe, bundle, own)
     parts = Parts(recipe, dataset)
     ensemble, members = parts.policies(bundle)
     if len(bundle.manifest.get("seeds", ())) != len(members) or "scaler" not in bundle.manifest:
@@ -94,7 +95,9 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
         simulator=recipe.simulator,
         account_columns=recipe.environment.account_columns,
     )
-    judgement, ledgers = evaluate(Candidates(ensemble, seeds), setting, recipe.evaluation, _facts(case, recipe, parts), on_progress)
+    judgement, ledgers = evaluate(
+        Candidates(ensemble, seeds), setting, recipe.evaluation, _facts(case, recipe, parts, own), on_progress
+    )
     folder = case.folder()
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
@@ -150,9 +153,8 @@ def _judge_and_report(case: Case, channel: Channel) -> dict[str, Any]:
     return document(case)
 
 
-def _dataset(case: Case, recipe: Recipe, bundle: Bundle) -> tuple[Dataset, RowRange]:
+def _judged_rows(case: Case, recipe: Recipe, bundle: Bundle, own: Dataset) -> tuple[Dataset, RowRange]:
     """Return the market to judge on and its rows: the run's test rows, or those of other bars after the validation."""
-    own = Dataset.load(case.run)
     trained = load_run_recipe(case.run)
     if (recipe.data, recipe.quality) == (trained.data, trained.quality):
         return own, own.split.test
@@ -169,7 +171,7 @@ def _dataset(case: Case, recipe: Recipe, bundle: Bundle) -> tuple[Dataset, RowRa
     return other, RowRange(start, len(other.market))
 
 
-def _facts(case: Case, recipe: Recipe, parts: Parts) -> RunFacts:
+def _facts(case: Case, recipe: Recipe, parts: Parts, own: Dataset) -> RunFacts:
     facts = parts.dataset.facts
     warnings = {warning for seed in training_summary(case.run)["seeds"] for warning in seed["warnings"]}
     return RunFacts(
@@ -179,7 +181,7 @@ def _facts(case: Case, recipe: Recipe, parts: Parts) -> RunFacts:
         timeframe=facts["timeframe"],
         costs=recipe.costs.model_dump(),
         data=facts,
-        split=Dataset.load(case.run).dates(),
+        split=own.dates(),
         guards=recipe.guards,
         scheme=parts.scheme.spec(),
         warnings=tuple(sorted(warnings)),

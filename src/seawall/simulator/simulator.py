@@ -296,7 +296,14 @@ def _checked_prices(market: Market) -> np.ndarray:
     return prices
 
 
-def replay(market: Market, rows: RowRange, targets: np.ndarray, costs: CostParams, multiples: np.ndarray) -> np.ndarray:
+def replay(
+    market: Market,
+    rows: RowRange,
+    targets: np.ndarray,
+    costs: CostParams,
+    multiples: np.ndarray,
+    params: SimulatorParams | None = None,
+) -> np.ndarray:
     """Return the equity of given exposure paths under given costs, through the same kernel as everything else.
 
     Args:
@@ -305,12 +312,13 @@ def replay(market: Market, rows: RowRange, targets: np.ndarray, costs: CostParam
         targets: Wanted exposure at each decision, float64, shape (T − 1, N), within ±1.
         costs: Costs of a fill.
         multiples: Factor on the costs of each path, shape (N,).
+        params: Settings of the accounts; the defaults with an equity of 1 where None.
 
     Returns:
-        Equity at each close, starting from 1, float64, shape (T, N).
+        Equity at each close, starting from the initial equity, float64, shape (T, N).
     """
     paths = np.asarray(targets, dtype=np.float64)
-    simulator = Simulator(market, paths.shape[1], costs, SimulatorParams(initial_equity=1.0))
+    simulator = Simulator(market, paths.shape[1], costs, SimulatorParams(initial_equity=1.0) if params is None else params)
     simulator.cost_multiple[:] = multiples
     every = np.ones(simulator.n, dtype=np.int64)
     simulator.reset(np.arange(simulator.n), every * rows.start, every * rows.stop)
