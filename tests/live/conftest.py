@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+
 from fakes.alpaca import FakeAlpaca
 from fakes.binance import FakeBinance
 from fakes.server import FakeVenue
 from fakes.tradelocker import FakeTradeLocker
-
 from seawall.live.venues import VENUES
 
 

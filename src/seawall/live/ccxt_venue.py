@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from seawall.core.credentials import base_url, switch, without_secrets
 from seawall.core.errors import ConfigError, SeawallError, TransientError
-from seawall.live.credentials import base_url, switch, without_secrets
 
 _SPOT_ONLY: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False},

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from seawall.core.credentials import INSTALL_LIVE, required, venue_environment
 from seawall.core.errors import ConfigError, SeawallError
 from seawall.live import alpaca_venue, ccxt_venue, tradelocker_venue
-from seawall.live.credentials import INSTALL_LIVE, required, venue_environment
 
 VENUES = ("ccxt", "alpaca", "tradelocker")
 """What can be looked at; ``ccxt`` stands for the exchange that ``SEAWALL_CCXT_EXCHANGE`` names, binance by default."""

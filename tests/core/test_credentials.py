@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall.core.credentials import base_url, required, switch, venue_environment, without_secrets
 from seawall.core.errors import ConfigError
-from seawall.live.credentials import base_url, required, switch, venue_environment, without_secrets
 
 
 def test_the_file_adds_to_the_environment_and_the_environment_wins(tmp_path, monkeypatch):
