@@ -7,6 +7,8 @@ where a source has them. A bar is known only once it has closed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -33,7 +35,12 @@ def price_block(bars: pd.DataFrame) -> np.ndarray:
     return np.ascontiguousarray(bars[list(BAR_COLUMNS)].to_numpy(np.float64))
 
 
-def bars_digest(bars: pd.DataFrame) -> str:
-    """Return a content hash over timestamps and every raw column, independent of how they were stored."""
-    extra = [name for name in OPTIONAL_COLUMNS if name in bars.columns]
+def bars_digest(bars: pd.DataFrame, own: Sequence[str] = ()) -> str:
+    """Return a content hash over timestamps and every raw column, independent of how they were stored.
+
+    Args:
+        bars: A bar frame.
+        own: Columns of the user's own to take in too.
+    """
+    extra = [name for name in (*OPTIONAL_COLUMNS, *own) if name in bars.columns]
     return array_digest(timestamps_ms(bars), price_block(bars), *(bars[name].to_numpy(np.float64) for name in extra))

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class SeawallError(Exception):
@@ -32,8 +32,22 @@ class DataError(SeawallError):
     exit_code = 2
 
 
+FailureKind = Literal["timeout", "network", "server", "rate_limit", "banned", "malformed"]
+
+
 class TransientError(SeawallError):
-    """A venue or a network failed for now: try again."""
+    """A venue or a network failed for now: try again.
+
+    Attributes:
+        kind: What failed; how long to wait before the next try depends on it.
+        retry_after: Seconds that the venue asked to be left alone, or None where it named none.
+    """
+
+    def __init__(self, message: str, *, kind: FailureKind = "network", retry_after: float | None = None) -> None:
+        """Say what failed."""
+        super().__init__(message)
+        self.kind: FailureKind = kind
+        self.retry_after = retry_after
 
 
 class GuardVeto(SeawallError):

@@ -88,6 +88,31 @@ def _exchange(new: Path, path: Path) -> None:
         shutil.rmtree(old)
 
 
+def refuse_replacing(folder: Path, mark: str, what: str, *, force: bool) -> None:
+    """Refuse a folder that is not empty, unless it is an older one of the same kind and may be replaced.
+
+    Args:
+        folder: Where a folder is to be written.
+        mark: Name of the JSON file that every folder of this kind holds.
+        what: What such a folder holds, in words.
+        force: Whether an older one may be replaced.
+
+    Raises:
+        DataError: The folder holds something else, or an older one and `force` is off.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise DataError(f"{folder} is a file; allowed: a folder to make")
+    if not any(folder.iterdir()):
+        return
+    if not (folder / mark).is_file():
+        raise DataError(f"folder {folder} exists and holds no {what}; allowed: a folder that does not exist")
+    read_json(folder / mark)
+    if not force:
+        raise DataError(f"folder {folder} holds a {what} already; allowed: another folder, or --force to replace it")
+
+
 def recover_folder(path: Path) -> None:
     """Put back the older folder where a process died between the two renames of `replacing_folder`.
 

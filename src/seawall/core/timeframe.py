@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -67,6 +68,31 @@ class Timeframe:
             if self.seconds % _UNITS[unit] == 0:
                 return f"{self.seconds // _UNITS[unit]}{unit}"
         return f"{self.seconds}s"
+
+
+def moment_ms(text: str) -> int:
+    """Read a day or a moment; without a zone it is UTC.
+
+    Args:
+        text: ISO 8601, as in 2024-01-31, 2024-01-31T13:00 or 2024-01-31T13:00:00+01:00.
+
+    Returns:
+        Milliseconds since 1970.
+
+    Raises:
+        ConfigError: The text is no date.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ConfigError(f"{text!r} is no day or time; allowed: ISO 8601 in UTC, as in 2024-01-31 or 2024-01-31T13:00") from error
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return int(aware.timestamp() * 1_000)
+
+
+def iso_ms(milliseconds: int) -> str:
+    """Return milliseconds since 1970 as ISO 8601 in UTC, to the second, as in 2024-01-31T13:00:00Z."""
+    return f"{np.datetime64(milliseconds, 'ms').astype('datetime64[s]')}Z"
 
 
 def periods_per_year(timestamps_ms: np.ndarray) -> float:
