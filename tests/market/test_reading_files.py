@@ -6,9 +6,10 @@ import pytest
 
 from seawall.core.bars import bars_digest, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
-from seawall.market.files import infer_identity, read_bars, write_bars
+from seawall.market.files import infer_identity, read_bars
 from seawall.market.quality import QualityParams, apply_quality
 from seawall.market.synthetic.known import PlantedEdgeParams, planted_edge_bars
+from seawall.market.tables import write_tables
 
 # Two hourly bars of 2024-01-01, as each source writes them.
 ROWS = [(1.0, 2.0, 0.5, 1.5, 10.0), (1.5, 3.0, 1.0, 2.5, 20.0)]
@@ -174,16 +175,16 @@ def test_a_relative_path_starts_from_the_root(tmp_path):
     _assert_the_two_bars(read_bars(Path("here.csv"), tmp_path))
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".feather", ".csv", ".h5"])
 def test_what_is_written_is_read_back_exactly(tmp_path, suffix):
     bars = planted_edge_bars(PlantedEdgeParams(n_bars=500), seed=3).bars
-    write_bars(bars, tmp_path / f"bars{suffix}")
+    write_tables(tmp_path / f"bars{suffix}", {"/1h": bars})
     assert bars_digest(read_bars(tmp_path / f"bars{suffix}")) == bars_digest(bars)
 
 
 def test_bars_are_not_written_under_an_unknown_suffix(tmp_path, bars):
     with pytest.raises(ConfigError, match=r"allowed: a name that ends in \.parquet"):
-        write_bars(bars, tmp_path / "bars.xlsx")
+        write_tables(tmp_path / "bars.xlsx", {"": bars})
 
 
 @pytest.mark.parametrize(
