@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -6,10 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seawall.core.bars import OPTIONAL_COLUMNS, timestamps_ms
+from seawall.core.bars import OPTIONAL_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.errors import DataError
+from seawall.core.files import to_json
 from seawall.core.timeframe import Timeframe
+from seawall.market.calendars import calendar
 from seawall.market.quality import QualityParams, apply_quality, check_bars
+from seawall.market.synthetic.facts import stylised_facts
 
 HOUR = 3_600_000
 MIDNIGHT = 1_704_067_200_000  # 2024-01-01 00:00 UTC, a Monday
@@ -239,3 +243,127 @@ def test_whatever_is_wrong_is_refused_or_what_passes_is_sound(make_bars, faults)
     again, second = apply_quality(passed, DROP)
     assert second.dropped == 0
     pd.testing.assert_frame_equal(again, passed)
+
+
+def _walk(rows=4_000, seed=0):
+    rng = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.001, rows)))
+    opening = np.concatenate([[100.0], close[:-1]])
+    high, low = np.maximum(opening, close), np.minimum(opening, close)
+    times = from_milliseconds(MIDNIGHT + HOUR * np.arange(rows))
+    return pd.DataFrame({"timestamp": times, "open": opening, "high": high, "low": low, "close": close, "volume": 10.0})
+
+
+def _spiked(bars, row, factor):
+    spiked = bars.copy()
+    spiked.loc[row, "close"] *= factor
+    spiked.loc[row, "high"] = max(spiked.loc[row, "high"], spiked.loc[row, "close"])
+    spiked.loc[row, "low"] = min(spiked.loc[row, "low"], spiked.loc[row, "close"])
+    return spiked
+
+
+def test_a_walk_of_normal_steps_has_no_outlier():
+    assert check_bars(_walk(40_000)).to_dict()["outliers"] == 0
+
+
+def test_a_spike_is_two_outliers_there_and_back_with_their_moves():
+    bars = _walk()
+    found = check_bars(_spiked(bars, 1_000, 1.05))
+    assert found.counts() == {}
+    assert found.to_dict()["outliers"] == 2
+    there, back = found.to_dict()["outlier_places"]
+    assert (there["timestamp"], back["timestamp"]) == ("2024-02-11T16:00:00Z", "2024-02-11T17:00:00Z")
+    assert there["move"] == pytest.approx(1.05 * bars.loc[1_000, "close"] / bars.loc[999, "close"] - 1.0, rel=1e-12)
+    # 48.8 deviations of 0.001, which is known here to some 4 %, and a step of the walk itself.
+    assert 43.0 < there["deviations"] < 55.0
+    assert -55.0 < back["deviations"] < -43.0
+
+
+def test_the_same_move_is_an_outlier_in_calm_and_none_in_a_storm():
+    calm, storm = _walk(8_000), _walk(8_000)
+    storm["close"] = 100.0 * (storm["close"] / 100.0) ** 10
+    storm["open"] = storm["close"].shift(fill_value=100.0)
+    storm["high"], storm["low"] = storm[["open", "close"]].max(axis=1), storm[["open", "close"]].min(axis=1)
+    assert check_bars(_spiked(calm, 4_000, 1.03)).to_dict()["outliers"] == 2
+    assert check_bars(_spiked(storm, 4_000, 1.03)).to_dict()["outliers"] == 0
+
+
+def test_a_move_over_a_gap_may_be_as_large_as_the_gap_is_long():
+    bars = _walk()
+    moved = bars.drop(index=range(1_000, 1_400)).reset_index(drop=True)
+    after = moved.index >= 1_000
+    moved.loc[after, ["open", "high", "low", "close"]] *= 1.05
+    assert check_bars(moved).to_dict()["outliers"] == 0
+    near = bars.copy()
+    near.loc[1_000:, ["open", "high", "low", "close"]] *= 1.05
+    assert check_bars(near).to_dict()["outliers"] == 1
+
+
+def test_the_next_tick_of_a_market_that_stands_still_is_no_outlier():
+    bars = _walk()
+    still = bars.copy()
+    prices = ["open", "high", "low", "close"]
+    still.loc[1_000:3_000, prices] = 100.0
+    still.loc[2_000:3_000, prices] = 100.01
+    found = check_bars(still)
+    assert not [line for line in found.to_dict()["outlier_places"] if line["timestamp"] == "2024-03-24T08:00:00Z"]
+
+
+def test_closes_that_cannot_be_compared_are_no_outliers():
+    bars = _walk()
+    bars.loc[[10, 500], "close"] = [np.nan, -1.0]
+    bars.loc[700, "close"] = np.inf
+    assert check_bars(bars).to_dict()["outliers"] == 0
+
+
+def test_runs_without_volume_and_of_flat_bars_are_placed(bars):
+    bars.loc[[5, 6, 7, 20], "volume"] = 0.0
+    bars.loc[[6, 7], ["open", "high", "low", "close"]] = 50.0
+    facts = check_bars(bars).to_dict()
+    assert facts["zero_volume_places"] == [
+        {"start": "2024-01-01T05:00:00Z", "bars": 3},
+        {"start": "2024-01-01T20:00:00Z", "bars": 1},
+    ]
+    assert facts["flat_places"] == [{"start": "2024-01-01T06:00:00Z", "bars": 2}]
+    assert facts["zero_volume_share"] == pytest.approx(4 / 48, rel=1e-12)
+
+
+def test_runs_are_found_in_the_order_of_time(bars):
+    bars.loc[[5, 6], "volume"] = 0.0
+    shuffled = bars.sample(frac=1.0, random_state=np.random.RandomState(0))
+    assert check_bars(shuffled).to_dict()["zero_volume_places"] == [{"start": "2024-01-01T05:00:00Z", "bars": 2}]
+
+
+def test_gaps_that_a_calendar_expects_are_told_from_those_it_does_not():
+    # A week of hours of a currency, Monday to Sunday, without the weekend and without three hours of Tuesday.
+    bars = _walk(24 * 8)
+    hours = np.arange(24 * 8)
+    open_hours = (hours < 4 * 24 + 22) | (hours >= 6 * 24 + 22)
+    kept = open_hours & ~np.isin(hours, [30, 31, 32])
+    found = check_bars(bars[kept].reset_index(drop=True), market=calendar("fx")).to_dict()
+    assert (found["calendar"], found["gaps"], found["missing"]) == ("fx", 2, 51)
+    assert (found["unexpected_gaps"], found["missing_unexpected"]) == (1, 3)
+    assert found["gap_places"] == [
+        {"after": "2024-01-02T05:00:00Z", "missing": 3, "expected": 0, "unexpected": 3},
+        {"after": "2024-01-05T21:00:00Z", "missing": 48, "expected": 48, "unexpected": 0},
+    ]
+    plain = check_bars(bars[kept].reset_index(drop=True)).to_dict()
+    assert (plain["calendar"], plain["unexpected_gaps"], plain["missing_unexpected"]) == (None, None, None)
+
+
+def test_stylised_facts_are_those_of_the_sound_bars_alone():
+    bars = _walk()
+    spoilt = bars.copy()
+    spoilt.loc[[7, 9], "close"] = [np.nan, -3.0]
+    sound = bars.drop(index=[7, 9]).reset_index(drop=True)
+    assert check_bars(spoilt).stylised == pytest.approx(stylised_facts(sound), nan_ok=True)
+    assert check_bars(bars.head(60)).stylised == {}
+
+
+def test_the_report_is_plain_json_and_lists_a_hundred_of_each():
+    bars = _walk(2_000)
+    bars.loc[::3, "volume"] = 0.0
+    facts = check_bars(bars.drop(index=range(1, 2_000, 4)).reset_index(drop=True)).to_dict()
+    assert json.loads(to_json(facts))["gaps"] == 500
+    assert len(facts["gap_places"]) == 100
+    assert len(facts["zero_volume_places"]) == 100

@@ -68,16 +68,20 @@ def usual_phase(times: np.ndarray, length_ms: int) -> int:
     """Return how far most opening times lie after a whole multiple of a length, in milliseconds; 0 for no times."""
     if not len(times):
         return 0
-    phases, counts = np.unique(times % length_ms, return_counts=True)
+    after = times % length_ms
+    if (after == after[0]).all():
+        return int(after[0])
+    phases, counts = np.unique(after, return_counts=True)
     return int(phases[np.argmax(counts)])
 
 
 def _time_faults(times: np.ndarray, timeframe: Timeframe, now: datetime) -> list[_Fault]:
     timed = np.flatnonzero(times != NO_TIME)
     known = times[timed]
-    again = pd.Series(known).duplicated().to_numpy()
-    late = np.zeros(len(known), dtype=bool)
-    late[1:] = known[1:] < np.maximum.accumulate(known)[:-1]
+    late, again = np.zeros(len(known), dtype=bool), np.zeros(len(known), dtype=bool)
+    if (np.diff(known) <= 0).any():
+        again = pd.Series(known).duplicated().to_numpy()
+        late[1:] = known[1:] < np.maximum.accumulate(known)[:-1]
     masks = {
         "duplicate": again,
         "disorder": late & ~again,

@@ -1,0 +1,252 @@
+"""What a market's bars do not tell: tick and lot, when it is open, and the risk it is traded with. Read from ``markets.yaml``.
+
+A user's file of the same layout adds markets and replaces shipped ones. A market that ``extends`` another starts from all of that
+one's keys but its aliases. A market that replaces one of the same name keeps its aliases where it names none.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from seawall.core.errors import ConfigError
+from seawall.core.params import Params, as_value_error
+from seawall.market.calendars import Calendar, calendar
+from seawall.market.sessions import WINDOWS, TradingWindow, trading_window
+
+# ruamel.yaml types what it loads as unknown.
+_YAML: Any = YAML
+_ALWAYS_OPEN = "24/7"
+
+
+class SessionConfig(Params):
+    """Sessions in the layout of the published two-stage system, whose hours are in UTC where no time zone is named."""
+
+    enabled: bool = Field(description="false: the market never closes, and has no sessions")
+    sessions: dict[str, TradingWindow | str] = Field(
+        default_factory=dict[str, TradingWindow | str], description="As `sessions` of the market; used where enabled"
+    )
+
+
+class MarketSpec(Params):
+    """One market: its units, hours and risk."""
+
+    symbol: str = Field(description="Name of the market: its key in the file", min_length=1)
+    aliases: tuple[str, ...] = Field(default=(), description="Other names of the market, as BTCUSDT for BTC")
+    quote: str = Field(default="USD", min_length=1, description="Currency in which the price is counted")
+    tick_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the price, in the quote currency")
+    lot_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the quantity, in the base asset or in contracts")
+    min_notional: float = Field(ge=0, allow_inf_nan=False, description="Least value of an order, in the quote currency")
+    calendar: str = Field(default=_ALWAYS_OPEN, description="When the market is open, by name; see `seawall.market.calendars`")
+    gaps_expected: bool | None = Field(default=None, description="Whether bars may be missing by plan; as the calendar where None")
+    sessions: dict[str, TradingWindow | str] = Field(
+        default_factory=dict[str, TradingWindow | str],
+        description="Parts of the day by name: hours, the name of a shipped window, or a calendar whose hours they are",
+    )
+    session_config: SessionConfig | None = Field(default=None, description="Another way to write `sessions`; not both")
+    target_volatility: float = Field(gt=0, le=1, description="Volatility a day that position sizing aims at, as a share")
+    max_leverage: float = Field(default=20.0, ge=1, allow_inf_nan=False, description="Largest exposure, as a multiple of equity")
+    margin_call: float = Field(default=0.5, gt=0, le=1, description="Equity over used margin at which no position may grow")
+    stop_out: float = Field(default=0.3, gt=0, le=1, description="Equity over used margin at which positions are closed")
+
+    @field_validator("calendar")
+    @classmethod
+    def _is_a_calendar(cls, value: str) -> str:
+        with as_value_error():
+            calendar(value)
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> MarketSpec:
+        if self.stop_out >= self.margin_call:
+            raise ValueError(f"stop_out is {self.stop_out:g}; it must be below margin_call, which is {self.margin_call:g}")
+        if self.session_config is None:
+            _check_sessions(self.sessions)
+            return self
+        if self.sessions:
+            raise ValueError("sessions and session_config are both given; allowed: one of them")
+        if not self.session_config.enabled and self.calendar != _ALWAYS_OPEN:
+            raise ValueError(f"session_config.enabled is false, but calendar is {self.calendar!r}; allowed: {_ALWAYS_OPEN}")
+        _check_sessions(self.session_config.sessions)
+        return self
+
+    @property
+    def closes(self) -> bool:
+        """Whether bars may be missing by plan: as `gaps_expected` says, or because the calendar closes at times."""
+        return self.calendar != _ALWAYS_OPEN if self.gaps_expected is None else self.gaps_expected
+
+    @property
+    def hours(self) -> Calendar:
+        """When the market is open."""
+        return calendar(self.calendar)
+
+    def session_masks(self, times_ms: np.ndarray) -> pd.DataFrame:
+        """Say for each moment in which sessions it lies; this is known beforehand.
+
+        Args:
+            times_ms: Milliseconds since 1970 in UTC, int64, shape (T,): opening times of bars, for a feature.
+
+        Returns:
+            One bool column for each session, T rows; no column for a market without sessions.
+        """
+        config = self.session_config
+        named = self.sessions if config is None else config.sessions if config.enabled else {}
+        masks = {name: _session_mask(given, times_ms) for name, given in named.items()}
+        return pd.DataFrame(masks, index=pd.RangeIndex(len(times_ms)))
+
+
+def market_spec(symbol: str, extra: Path | None = None) -> MarketSpec:
+    """Return a market by its name or an alias; case and ``/``, ``-``, ``_`` do not count.
+
+    Args:
+        symbol: As in ETH, ETHUSDT or ETH/USDT.
+        extra: The user's own file of markets.
+
+    Raises:
+        ConfigError: There is no such market, or the user's file is refused.
+    """
+    markets = load_markets(extra)
+    wanted = _plain(symbol)
+    for spec in markets.values():
+        if _plain(spec.symbol) == wanted:
+            return spec
+    names = {_plain(alias): spec for spec in markets.values() for alias in spec.aliases}
+    if wanted in names:
+        return names[wanted]
+    near = difflib.get_close_matches(wanted, [*map(_plain, markets), *names], n=1)
+    hint = f"; did you mean {near[0]}?" if near else ";"
+    raise ConfigError(f"market {symbol!r} is unknown{hint} allowed: {', '.join(markets)}, or one of a file of your own")
+
+
+def load_markets(extra: Path | None = None) -> dict[str, MarketSpec]:
+    """Return every market by name: the shipped ones, then those of the user's file.
+
+    Args:
+        extra: A YAML 1.2 file with ``markets:`` at its top; a market of a shipped name takes its place.
+
+    Raises:
+        ConfigError: The file cannot be read, or a market in it is refused: the message names file, market, key and value.
+    """
+    shipped = _shipped()
+    if extra is None:
+        return dict(shipped)
+    try:
+        text = extra.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"markets file {extra} cannot be read: {error}") from error
+    return _merged(shipped, _parse(text, str(extra)), str(extra))
+
+
+@cache
+def _shipped() -> dict[str, MarketSpec]:
+    file = resources.files("seawall.market").joinpath("markets.yaml")
+    return _merged({}, _parse(file.read_text(encoding="utf-8"), "markets.yaml"), "markets.yaml")
+
+
+def _parse(text: str, origin: str) -> dict[str, Any]:
+    try:
+        found = _YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, RecursionError) as error:
+        raise ConfigError(f"{origin} is not readable YAML: {' '.join(str(error).split())}") from error
+    top: dict[Any, Any] = cast("dict[Any, Any]", found) if isinstance(found, dict) else {}
+    entries: Any = top.get("markets")
+    if set(top) != {"markets"} or not isinstance(entries, dict):
+        keys = ", ".join(map(str, top)) or "no mapping"
+        raise ConfigError(f"{origin} holds {keys}; allowed: one key, markets, with a mapping of names to markets")
+    return cast("dict[str, Any]", entries)
+
+
+def _merged(known: Mapping[str, MarketSpec], entries: Mapping[Any, Any], origin: str) -> dict[str, MarketSpec]:
+    markets = dict(known)
+    for symbol, entry in entries.items():
+        if not isinstance(symbol, str) or not symbol.strip():
+            raise ConfigError(
+                f"{origin}: market {symbol!r} is no name; allowed: text, in quotes where YAML reads it as another thing"
+            )
+        if not isinstance(entry, dict):
+            raise ConfigError(f"{origin}: market {symbol} is {entry!r}; allowed: a mapping such as tick_size: 0.01")
+        markets[symbol] = _market(symbol, cast("dict[str, Any]", entry), markets, origin)
+    _refuse_shared_names(markets, origin)
+    return markets
+
+
+def _market(symbol: str, entry: dict[str, Any], markets: Mapping[str, MarketSpec], origin: str) -> MarketSpec:
+    given = {str(key): value for key, value in entry.items()}
+    base: dict[str, Any] = {}
+    if "extends" in given:
+        parent = given.pop("extends")
+        if parent not in markets:
+            raise ConfigError(f"{origin}: market {symbol}: extends is {parent!r}; allowed: {', '.join(markets)}")
+        base = markets[parent].model_dump(exclude_unset=True, exclude={"symbol", "aliases"})
+        if "sessions" in given or "session_config" in given:
+            base = {key: value for key, value in base.items() if key not in {"sessions", "session_config"}}
+    if symbol in markets:
+        base["aliases"] = markets[symbol].aliases
+    if "symbol" in given:
+        raise ConfigError(
+            f"{origin}: market {symbol}: unknown key symbol (value {given['symbol']!r}); the market's name stands above it"
+        )
+    try:
+        return MarketSpec.model_validate({**base, **given, "symbol": symbol})
+    except ValidationError as error:
+        # A session is hours or a name: of what cannot be hours, pydantic tells twice.
+        problems = [
+            problem for problem in error.errors() if not (problem["loc"][-1] == "str" and isinstance(problem["input"], dict))
+        ]
+        lines = [_explain(problem) for problem in problems if problem["type"] != "model_type"]
+        raise ConfigError(f"{origin}: market {symbol}: " + "; ".join(lines)) from error
+
+
+def _explain(problem: Any) -> str:
+    place = [str(part) for part in problem["loc"] if part not in {"TradingWindow", "str"}]
+    name = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        allowed = (
+            [*MarketSpec.model_fields, "extends"] if len(place) == 1 else [*SessionConfig.model_fields, *TradingWindow.model_fields]
+        )
+        near = difflib.get_close_matches(place[-1], allowed, n=1)
+        hint = f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(key for key in allowed if key != 'symbol')}"
+        return f"unknown key {name} (value {problem['input']!r}){hint}"
+    if problem["type"] == "missing":
+        return f"{name} is missing"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["loc"] and problem["loc"][-1] == "str":
+        message = "allowed: hours such as start: 09:00, end: 17:00, timezone: Asia/Tokyo; or a name"
+    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}" if name else message
+
+
+def _check_sessions(sessions: Mapping[str, TradingWindow | str]) -> None:
+    for given in sessions.values():
+        if isinstance(given, str) and given not in WINDOWS:
+            with as_value_error():
+                calendar(given)
+
+
+def _session_mask(given: TradingWindow | str, times_ms: np.ndarray) -> np.ndarray:
+    if isinstance(given, TradingWindow):
+        return given.mask(times_ms)
+    return trading_window(given).mask(times_ms) if given in WINDOWS else calendar(given).is_open(times_ms)
+
+
+def _refuse_shared_names(markets: Mapping[str, MarketSpec], origin: str) -> None:
+    owners: dict[str, str] = {}
+    for spec in markets.values():
+        for name in dict.fromkeys(_plain(alias) for alias in spec.aliases):
+            if name in owners:
+                raise ConfigError(f"{origin}: {name} is an alias of both {owners[name]} and {spec.symbol}; allowed: of one of them")
+            owners[name] = spec.symbol
+
+
+def _plain(symbol: str) -> str:
+    return re.sub(r"[/_\-\s]", "", symbol).upper()
