@@ -70,14 +70,19 @@ def test_other_bars_under_the_same_name_need_overwrite(store, bars):
 
 
 def test_symbols_that_come_to_the_same_folder_are_told_apart(store, bars):
-    _import(store, bars, symbol="BTC/USDT")
-    with pytest.raises(ConfigError, match="already holds 48 bars of binance/BTC/USDT"):
-        _import(store, bars, symbol="BTC-USDT")
+    _import(store, bars, symbol="BTC:USDT")
+    with pytest.raises(ConfigError, match=r"already holds 48 bars of binance/BTC:USDT.*BTC-USDT comes to the same folder"):
+        _import(store, bars, symbol="BTC-USDT", overwrite=True)
+
+
+def test_a_pair_is_the_same_series_with_and_without_its_slash(store, bars):
+    assert _import(store, bars, symbol="BTC/USDT").folder.parts[-2] == "BTCUSDT"
+    assert _import(store, bars, symbol="BTCUSDT").status == "unchanged"
 
 
 def test_a_symbol_with_a_slash_is_one_folder_and_found_by_its_own_name(store, bars):
     stored = _import(store, bars, symbol="BTC/USDT:USDT")
-    assert stored.folder.relative_to(store.root).parts == ("binance", "BTC-USDT-USDT", "1h")
+    assert stored.folder.relative_to(store.root).parts == ("binance", "BTCUSDT-USDT", "1h")
     assert store.load("binance/BTC/USDT:USDT/1h")[1]["symbol"] == "BTC/USDT:USDT"
 
 
