@@ -1,0 +1,111 @@
+"""One stretch of history from the first page to the last, kept on disk as it arrives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from seawall.core.files import digest
+from seawall.core.timeframe import iso_ms
+from seawall.market.sources.fetch_page import Hole, between, no_bars
+from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
+from seawall.market.sources.fetch_walk import Stretch, Walk
+from seawall.market.sources.partial import Partial
+from seawall.market.sources.protocol import BarSource
+from seawall.market.sources.retries import Asker
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of history as the venue has it.
+
+    Attributes:
+        bars: Sorted and unique; there may be none.
+        holes: Stretches between bars in which the venue has none, as pairs of milliseconds.
+        notes: What happened, in plain words.
+    """
+
+    bars: pd.DataFrame
+    holes: list[Hole]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class SegmentFetch:
+    """Fetches stretches of one series.
+
+    Attributes:
+        source: The venue.
+        ask: How it is asked.
+        rules: What a fetch may do.
+        series: What is fetched.
+        on_progress: Told after every page.
+    """
+
+    source: BarSource
+    ask: Asker
+    rules: FetchRules
+    series: SeriesName
+    on_progress: Callable[[FetchProgress], None]
+
+    def fetch(self, folder: Path, start_ms: int | None, stop_ms: int) -> Segment:
+        """Fetch the bars that open in ``start_ms <= t < stop_ms``; go on from what an earlier run left in the folder.
+
+        Raises:
+            DataError: The venue contradicts itself, or the disk is full. What was fetched is kept.
+            TransientError: The venue failed for now. What was fetched is kept.
+        """
+        walk = Walk(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers)
+        partial = Partial(folder, self._identity(), start_ms)
+        notes = [partial.damage] if partial.damage else []
+        if partial.cursor is not None:
+            notes.append(f"an earlier fetch had got to {iso_ms(partial.cursor)}: its {partial.rows} bars were taken up")
+        for note in notes:
+            self.on_progress(FetchProgress(partial.rows, 0, "", note))
+        cursor = partial.cursor if partial.cursor is not None else start_ms
+        if cursor is None:
+            cursor = walk.earliest(stop_ms)
+        if cursor is None:
+            return Segment(no_bars(), [], notes)
+        self._walk(walk, partial, cursor, stop_ms)
+        bars = partial.bars() if partial.rows else no_bars()
+        return Segment(between(bars, -(2**62) if start_ms is None else start_ms, stop_ms), partial.holes, notes)
+
+    def _walk(self, walk: Walk, partial: Partial, cursor: int, stop_ms: int) -> None:
+        expected = partial.rows + max(0, stop_ms - cursor) // self.series.timeframe.milliseconds
+        last, done = partial.last, partial.rows
+        waiting: list[Stretch] = []
+        kept_at = time.monotonic()
+        try:
+            while cursor < stop_ms:
+                found = walk.step(cursor, stop_ms, last)
+                waiting.append(found)
+                cursor = found.cursor
+                done += len(found.bars)
+                last = found.bars.tail(1) if len(found.bars) else last
+                self.on_progress(FetchProgress(done, expected, iso_ms(cursor)))
+                if len(waiting) >= self.rules.part_pages or time.monotonic() - kept_at > self.rules.part_seconds:
+                    _keep(partial, waiting)
+                    kept_at = time.monotonic()
+        finally:
+            _keep(partial, waiting)
+
+    def _identity(self) -> dict[str, str]:
+        return {
+            "source": self.source.name,
+            "provenance": digest(self.source.provenance),
+            "symbol": self.series.symbol,
+            "timeframe": self.series.timeframe.label,
+        }
+
+
+def _keep(partial: Partial, waiting: list[Stretch]) -> None:
+    if waiting:
+        filled = [stretch.bars for stretch in waiting if len(stretch.bars)]
+        bars = pd.concat(filled, ignore_index=True) if filled else no_bars()
+        partial.keep(bars, waiting[-1].cursor, [hole for stretch in waiting for hole in stretch.holes])
+        waiting.clear()
