@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from seawall.core.bars import bars_digest
-from seawall.market.files import write_bars
 from seawall.market.quality import QualityParams, apply_quality
 from seawall.market.synthetic.facts import autocorrelation, stylised_facts
 from seawall.market.synthetic.regimes import REGIME_NAMES, Regime, RegimeParams, regime_bars
+from seawall.market.tables import write_tables
 
 TEN_YEARS = 350_400
 SEEDS = [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10))]
@@ -191,7 +191,7 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
     params = RegimeParams(n_bars=5_000)
     hashes = set()
     for name in ("first", "second"):
-        write_bars(regime_bars(params, 7).bars, tmp_path / f"{name}.parquet")
+        write_tables(tmp_path / f"{name}.parquet", {"": regime_bars(params, 7).bars})
         hashes.add(hashlib.sha256((tmp_path / f"{name}.parquet").read_bytes()).hexdigest())
     assert len(hashes) == 1
     assert bars_digest(regime_bars(params, 8).bars) != bars_digest(regime_bars(params, 7).bars)

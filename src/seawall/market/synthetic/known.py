@@ -19,20 +19,21 @@ import pandas as pd
 from numba import njit
 from pydantic import Field
 
-from seawall.core.errors import ConfigError
 from seawall.core.seeding import generator
-from seawall.market.synthetic.frame import SyntheticParams, bar_frame
-from seawall.market.synthetic.switching import SwitchingPolicy, autoregressive_grid, best_switching, expected_log_growth
+from seawall.market.synthetic.candles import bars_around
+from seawall.market.synthetic.frame import SyntheticParams
+from seawall.market.synthetic.switching import (
+    SwitchingPolicy,
+    autoregressive_grid,
+    best_switching,
+    expected_log_growth,
+    switching_costs,
+)
 
 LONG_FLAT_SHORT = (-1.0, 0.0, 1.0)
 # 11 basis points: a fee of 10 and half a spread of 1.
 DEFAULT_COST_PER_UNIT = 0.0011
 _SIGNAL_GAIN = 1.5
-# A close nearer to an extreme than a fifth of the range would need wicks many times longer than the body.
-_FURTHEST_CLOSE_LOCATION = 0.6
-_TYPICAL_RANGE, _RANGE_DEVIATION = 1.2, 0.25
-_TYPICAL_VOLUME, _VOLUME_DEVIATION = 1_000.0, 0.3
-_VOLUME_PER_TRADE, _TRADE_SIZE_DEVIATION = 0.5, 0.1
 
 
 class PlantedEdgeParams(SyntheticParams):
@@ -76,16 +77,14 @@ def planted_edge_bars(params: PlantedEdgeParams, seed: int) -> KnownMarket:
         seed: Any whole number from 0.
     """
     rows = params.n_bars
-    signal = _autoregressive(generator(seed, "planted edge signal").standard_normal(rows), params.persistence)
+    signal = autoregressive(generator(seed, "planted edge signal").standard_normal(rows), params.persistence)
     drift = params.edge * np.tanh(_SIGNAL_GAIN * signal)
     shocks = generator(seed, "planted edge shocks").standard_normal(rows)
     moves = -0.5 * params.volatility**2 + params.volatility * shocks
     moves[1:] += drift[:-1]
-    closes = np.log(params.start_price) + np.cumsum(moves)
-    prices = np.exp(_candles(params, closes, moves, signal, seed))
-    prices[1:, 0] = prices[:-1, 3]
-    volume, trades = _activity(rows, seed)
-    return KnownMarket(bar_frame(params, _enclosed(prices), volume, trades), signal, drift)
+    noise = generator(seed, "planted edge observation").standard_normal(rows)
+    place = signal + params.observation_noise * noise
+    return KnownMarket(bars_around(params, moves, params.volatility, seed, "planted edge", place), signal, drift)
 
 
 def random_walk_bars(params: PlantedEdgeParams, seed: int) -> KnownMarket:
@@ -114,15 +113,10 @@ def informed_policy(
     Raises:
         ConfigError: No level, or a cost that cannot be paid, or a level that can lose everything in one bar.
     """
-    exposures = np.unique(np.asarray(levels, dtype=np.float64))
-    if exposures.size == 0:
-        raise ConfigError("levels is empty; allowed: at least one exposure, as in -1, 0, 1")
-    changes = np.abs(exposures[:, None] - exposures[None, :])
-    if not (cost_per_unit >= 0.0 and cost_per_unit * changes.max() < 1.0):
-        raise ConfigError(f"cost_per_unit is {cost_per_unit}; allowed: at least 0, and below all equity for the largest change")
+    exposures, switching = switching_costs(levels, cost_per_unit)
     grid, transition = autoregressive_grid(params.persistence, refinement)
     earned = expected_log_growth(exposures, params.edge * np.tanh(_SIGNAL_GAIN * grid), params.volatility)
-    return best_switching(grid, transition, exposures, earned, np.log1p(-cost_per_unit * changes))
+    return best_switching(grid, transition, exposures, earned, switching)
 
 
 def attainable_growth(
@@ -206,34 +200,11 @@ def close_location(bars: pd.DataFrame) -> np.ndarray:
 
 
 @njit(cache=True)
-def _autoregressive(shocks: np.ndarray, persistence: float) -> np.ndarray:
+def autoregressive(shocks: np.ndarray, persistence: float) -> np.ndarray:
+    """Return a stationary AR(1) path of unit variance, shape (T,), from standard normal shocks, shape (T,)."""
     signal = np.empty_like(shocks)
     signal[0] = shocks[0]
     deviation = np.sqrt(1.0 - persistence**2)
     for row in range(1, len(shocks)):
         signal[row] = persistence * signal[row - 1] + deviation * shocks[row]
     return signal
-
-
-def _candles(params: PlantedEdgeParams, closes: np.ndarray, moves: np.ndarray, signal: np.ndarray, seed: int) -> np.ndarray:
-    # Log open, high, low, close. The share of the range below the close shows the signal; the range is as wide as the body needs.
-    noise = generator(seed, "planted edge observation").standard_normal(len(closes))
-    below = 0.5 + 0.5 * _FURTHEST_CLOSE_LOCATION * np.tanh(signal + params.observation_noise * noise)
-    spread = generator(seed, "planted edge range").standard_normal(len(closes))
-    usual = params.volatility * _TYPICAL_RANGE * np.exp(_RANGE_DEVIATION * spread)
-    reach = np.maximum(usual, np.maximum(moves / below, -moves / (1.0 - below)))
-    return np.column_stack([closes - moves, closes + (1.0 - below) * reach, closes - below * reach, closes])
-
-
-def _enclosed(prices: np.ndarray) -> np.ndarray:
-    # Rounding of exp(log(x)) may leave a high one unit below the body.
-    prices[:, 1] = prices.max(axis=1)
-    prices[:, 2] = prices.min(axis=1)
-    return prices
-
-
-def _activity(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    draws = generator(seed, "planted edge activity").standard_normal((2, rows))
-    volume = _TYPICAL_VOLUME * np.exp(_VOLUME_DEVIATION * draws[0])
-    trades = np.maximum(np.rint(volume / _VOLUME_PER_TRADE * np.exp(_TRADE_SIZE_DEVIATION * draws[1])), 1.0)
-    return volume, trades

@@ -26,6 +26,7 @@ from seawall.core.timeframe import SECONDS_PER_YEAR, Timeframe
 from seawall.market.synthetic.frame import SyntheticParams, bar_frame
 
 REGIME_NAMES = ("uptrend", "downtrend", "ranging", "volatility_expansion", "volatility_contraction")
+SHOCK_STREAM = "regime shocks"
 _ROUNDING = 1e-9
 _Five = tuple[float, float, float, float, float]
 
@@ -165,11 +166,22 @@ def regime_bars(params: RegimeParams, seed: int) -> RegimeMarket:
         params: Every number of the market.
         seed: Any whole number from 0.
     """
-    spells = _spells(params, seed)
+    return regime_market(params, regime_spells(params, seed), student_draws(params, seed), seed)
+
+
+def regime_market(params: RegimeParams, spells: np.ndarray, draws: np.ndarray, seed: int) -> RegimeMarket:
+    """Make a market of given spells and shocks, for markets that share either.
+
+    Args:
+        params: Every number of the market.
+        spells: As `regime_spells` gives, shape (S, 2).
+        draws: Shocks of unit variance before clustering, as `student_draws` gives, shape (T,).
+        seed: Of all else: gaps, candles and activity.
+    """
     lengths = np.diff(np.append(spells[:, 0], params.n_bars))
     regimes = np.repeat(spells[:, 1], lengths).astype(np.int8)
     volatility = params.base_volatility * _column(params, "volatility")[regimes]
-    shocks, variance = _shocks(params, seed)
+    shocks, variance = _garch(draws, params.shock_weight, params.memory, params.fall_excess)
     gaps = _gaps(params, seed)
     innovations = volatility * shocks + gaps
     reversion = _column(params, "reversion")[regimes] * (params.process == "ou")
@@ -183,7 +195,8 @@ def _column(params: RegimeParams, name: str) -> np.ndarray:
     return np.array([float(getattr(regime, name)) for regime in params.regimes()])
 
 
-def _spells(params: RegimeParams, seed: int) -> np.ndarray:
+def regime_spells(params: RegimeParams, seed: int) -> np.ndarray:
+    """Draw the spells of a market: first row and regime of each, int64, shape (S, 2)."""
     shortest, longest = _column(params, "shortest"), _column(params, "longest")
     most = int(params.n_bars // shortest.min()) + 1
     draws = generator(seed, "regime spells").random((most, 2))
@@ -204,15 +217,15 @@ def _walk(draws: np.ndarray, cumulative: np.ndarray, shortest: np.ndarray, longe
     return spells[:count]
 
 
-def _shocks(params: RegimeParams, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    # Standardised shocks h * z and their conditional variances h².
+def student_draws(params: RegimeParams, seed: int) -> np.ndarray:
+    """Draw independent Student-t shocks of unit variance, float64, shape (T,)."""
     freedom = params.tail_freedom
-    draws = generator(seed, "regime shocks").standard_t(freedom, params.n_bars) * np.sqrt((freedom - 2.0) / freedom)
-    return _garch(draws, params.shock_weight, params.memory, params.fall_excess)
+    return generator(seed, SHOCK_STREAM).standard_t(freedom, params.n_bars) * np.sqrt((freedom - 2.0) / freedom)
 
 
 @njit(cache=True)
 def _garch(draws: np.ndarray, shock_weight: float, memory: float, fall_excess: float) -> tuple[np.ndarray, np.ndarray]:
+    # Standardised shocks h * z and their conditional variances h².
     shocks, variance = np.empty_like(draws), np.empty_like(draws)
     constant = 1.0 - memory - shock_weight * (1.0 + 0.5 * fall_excess)
     now = 1.0

@@ -7,9 +7,11 @@ the highest long-run mean, which no policy that sees less can exceed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from seawall.core.errors import ConfigError, InvariantError
 
@@ -47,11 +49,39 @@ class SwitchingPolicy:
         """
         step = self.grid[1] - self.grid[0]
         nodes = np.clip(np.rint((states - self.grid[0]) / step), 0, len(self.grid) - 1).astype(np.int64)
-        level = int(np.argmin(np.abs(self.levels - held)))
-        taken = np.empty(len(states), dtype=np.int64)
-        for row, node in enumerate(nodes):
-            level = taken[row] = self.choice[level, node]
-        return self.levels[taken]
+        return self.levels[_chosen(self.choice, nodes, int(np.argmin(np.abs(self.levels - held))))]
+
+
+@njit(cache=True)
+def _chosen(choice: np.ndarray, nodes: np.ndarray, level: int) -> np.ndarray:
+    taken = np.empty_like(nodes)
+    for row in range(len(nodes)):
+        level = choice[level, nodes[row]]
+        taken[row] = level
+    return taken
+
+
+def switching_costs(levels: Sequence[float], cost_per_unit: float, legs: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return exposures in ascending order, and the log growth that changing between them costs.
+
+    Args:
+        levels: Exposures that may be taken; 1 is all equity.
+        cost_per_unit: Cost per unit of traded notional.
+        legs: Assets that are traded at each change, by the same notional each.
+
+    Returns:
+        float64, shapes (K,) and (K, K): entry (i, j) is the cost, at most 0, of going from exposure i to j.
+
+    Raises:
+        ConfigError: No level, or a cost that cannot be paid.
+    """
+    exposures = np.unique(np.asarray(levels, dtype=np.float64))
+    if exposures.size == 0:
+        raise ConfigError("levels is empty; allowed: at least one exposure, as in -1, 0, 1")
+    traded = legs * np.abs(exposures[:, None] - exposures[None, :])
+    if not (cost_per_unit >= 0.0 and cost_per_unit * traded.max() < 1.0):
+        raise ConfigError(f"cost_per_unit is {cost_per_unit}; allowed: at least 0, and below all equity for the largest change")
+    return exposures, np.log1p(-cost_per_unit * traded)
 
 
 def autoregressive_grid(persistence: float, refinement: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -71,8 +101,36 @@ def autoregressive_grid(persistence: float, refinement: float = 1.0) -> tuple[np
     step = min(_WIDEST_STEP, deviation / _NODES_PER_DEVIATION) / refinement
     half = int(np.ceil(_REACH / step))
     grid = step * np.arange(-half, half + 1)
-    kernel = np.exp(-0.5 * ((grid[None, :] - persistence * grid[:, None]) / deviation) ** 2)
-    return grid, kernel / kernel.sum(axis=1, keepdims=True)
+    return grid, _gaussian_steps(grid, persistence * grid, deviation)
+
+
+def drifting_grid(
+    persistence: float, push: Callable[[np.ndarray], np.ndarray], strongest: float, refinement: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay a grid over an AR(1) process that is pushed on by a bounded function of itself.
+
+    From s it goes to ``persistence * s + push(s)`` plus normal noise of variance ``1 - persistence²``.
+
+    Args:
+        persistence: Within [0, 1).
+        push: Takes states, shape (G,), and returns what is added to each, shape (G,).
+        strongest: No push is larger in size.
+        refinement: Divides the grid's step.
+
+    Returns:
+        States as far as any push can hold the process, and 5 deviations more, shape (G,); and the probability to go from state
+        i to j, shape (G, G).
+    """
+    deviation = np.sqrt(1.0 - persistence**2)
+    step = min(_WIDEST_STEP, deviation / _NODES_PER_DEVIATION) / refinement
+    half = int(np.ceil((_REACH + strongest / (1.0 - persistence)) / step))
+    grid = step * np.arange(-half, half + 1)
+    return grid, _gaussian_steps(grid, persistence * grid + push(grid), deviation)
+
+
+def _gaussian_steps(grid: np.ndarray, means: np.ndarray, deviation: float) -> np.ndarray:
+    kernel = np.exp(-0.5 * ((grid[None, :] - means[:, None]) / deviation) ** 2)
+    return kernel / kernel.sum(axis=1, keepdims=True)
 
 
 def best_switching(
