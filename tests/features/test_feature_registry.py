@@ -47,7 +47,7 @@ def test_an_unknown_set_is_refused_with_the_known_ones():
         feature_set(FeatureParams(set="tecnical"))
 
 
-@pytest.mark.parametrize("key", [{"scaling": "robust"}, {"omitt": ("trades",)}])
+@pytest.mark.parametrize("key", [{"scaling": "quantile"}, {"omitt": ("trades",)}])
 def test_unknown_keys_and_scalings_are_refused(key):
     with pytest.raises(pydantic.ValidationError):
         FeatureParams(**key)

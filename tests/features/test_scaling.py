@@ -11,7 +11,7 @@ from seawall.core.files import read_json, write_json
 from seawall.core.market import RowRange
 from seawall.features.scaling import CLIP, Scaler
 
-KINDS = ("minmax", "zscore", "none")
+KINDS = ("minmax", "zscore", "robust", "none")
 NAMES = ("a", "b", "c")
 BLOCKS = hnp.arrays(np.float64, (20, 3), elements=st.floats(-1e9, 1e9))
 
@@ -33,6 +33,42 @@ def test_zscore_gives_mean_zero_and_deviation_one_on_the_training_rows():
     np.testing.assert_array_equal(scaler.transform(block)[:, 0], np.array([-1, 1, 10, -10], np.float32))
 
 
+def test_robust_takes_the_median_away_and_divides_by_the_distance_of_the_quartiles():
+    block = np.array([[1.0], [2.0], [3.0], [4.0], [5.0], [1e6], [-1e6]])
+    scaler = Scaler.fit(block, RowRange(0, 5), ["a"], "robust")  # median 3, quartiles 2 and 4
+    np.testing.assert_array_equal(scaler.transform(block)[:, 0], np.array([-1, -0.5, 0, 0.5, 1, 10, -10], np.float32))
+
+
+def test_one_outlier_moves_the_robust_scale_less_than_the_others():
+    block = np.arange(101.0)[:, None]
+    spoilt = block.copy()
+    spoilt[100] = 1e6
+    scales = {
+        kind: [Scaler.fit(each, RowRange(0, 101), ["a"], kind).scale[0] for each in (block, spoilt)]
+        for kind in ("robust", "zscore")
+    }
+    assert scales["robust"] == [50.0, 50.0]
+    assert scales["zscore"][1] > 1_000 * scales["zscore"][0]
+
+
+def test_a_column_that_moves_seldom_has_equal_quartiles_and_keeps_its_steps():
+    block = np.array([[0.0]] * 9 + [[4.0]])
+    scaler = Scaler.fit(block, RowRange(0, 10), ["a"], "robust")
+    assert (scaler.offset[0], scaler.scale[0]) == (0.0, 1.0)
+    assert scaler.transform(block)[:, 0].tolist() == [0.0] * 9 + [4.0]
+
+
+def test_columns_that_were_scaled_before_pass_as_they_are():
+    block = example_block()
+    block[12:, 1] = 50.0  # beyond every clip
+    scaler = Scaler.fit(block, RowRange(0, 10), NAMES, "zscore", unscaled=("b",))
+    full = Scaler.fit(block, RowRange(0, 10), NAMES, "zscore").transform(block)
+    scaled = Scaler.from_dict(json.loads(json.dumps(scaler.to_dict()))).transform(block)
+    np.testing.assert_array_equal(scaled[:, 1], block[:, 1].astype(np.float32))
+    np.testing.assert_array_equal(scaled[:, [0, 2]], full[:, [0, 2]])
+    assert (scaler.offset[1], scaler.scale[1], scaler.unscaled) == (0.0, 1.0, ("b",))
+
+
 def test_none_passes_values_as_float32():
     block = example_block()
     scaled = Scaler.fit(block, RowRange(0, 5), NAMES, "none").transform(block)
@@ -40,7 +76,7 @@ def test_none_passes_values_as_float32():
     np.testing.assert_array_equal(scaled, block.astype(np.float32))
 
 
-@pytest.mark.parametrize(("kind", "value"), [("minmax", 0.5), ("zscore", 0.0), ("none", 7.1)])
+@pytest.mark.parametrize(("kind", "value"), [("minmax", 0.5), ("zscore", 0.0), ("robust", 0.0), ("none", 7.1)])
 def test_a_column_that_is_constant_in_training_has_a_stated_value(kind, value):
     block = np.full((6, 1), 7.1)
     block[5] = 7.6
@@ -71,7 +107,7 @@ def test_rows_after_training_change_nothing(kind):
     assert fitted[0] == fitted[1]
 
 
-@pytest.mark.parametrize("kind", ["minmax", "zscore"])
+@pytest.mark.parametrize("kind", ["minmax", "zscore", "robust"])
 def test_fitting_on_all_rows_would_be_seen_by_that_check(kind):
     block, altered = example_block(), example_block()
     altered[10:] = 1e9
@@ -140,7 +176,15 @@ def test_other_columns_are_refused(columns):
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": "robust"}, {"scale": [1.0, 1.0]}, {"scale": [1.0, 0.0, 1.0]}, {"offset": [None, 0.0, 0.0]}, {"fitted_rows": [1]}],
+    [
+        {"kind": "quantile"},
+        {"scale": [1.0, 1.0]},
+        {"scale": [1.0, 0.0, 1.0]},
+        {"offset": [None, 0.0, 0.0]},
+        {"fitted_rows": [1]},
+        {"unscaled": ["a"]},
+        {"unscaled": ["d"]},
+    ],
 )
 def test_a_damaged_scaler_is_refused(change):
     whole = Scaler.fit(example_block(), RowRange(0, 10), NAMES, "minmax").to_dict()

@@ -17,6 +17,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import digest
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
+from seawall.features.own import OwnFeatureSet
 
 ANCHOR_BARS = 4_096
 VERSION = 1
@@ -89,8 +90,10 @@ def check_inputs(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
     """Refuse bars that a feature set cannot be computed on.
 
     Raises:
-        DataError: Too few rows; a missing raw column; or a raw value that is NaN, infinite, negative, or a price of zero.
+        DataError: Too few rows; a missing raw column; or a raw value that is NaN, infinite, negative, or a price of zero. A
+            column of the user's own may be negative.
     """
+    own = feature_set.own if isinstance(feature_set, OwnFeatureSet) else ()
     _check_columns(bars, feature_set)
     required = feature_set.warmup + 1
     if len(bars) < required:
@@ -101,11 +104,11 @@ def check_inputs(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
         raise DataError(f"bar {_time(bars, row)} is not later than the bar before it; features need each bar once, oldest first")
     for name in (*BAR_COLUMNS, *feature_set.requires):
         values = bars[name].to_numpy(np.float64)
-        good = np.isfinite(values) & ((values > 0) if name in PRICE_COLUMNS else (values >= 0))
+        least, allowed = _allowed(name, own)
+        good = np.isfinite(values) & (values >= least)
         if not good.all():
             row = int(np.argmin(good))
-            allowed = "above 0" if name in PRICE_COLUMNS else "at least 0"
-            raise DataError(f"bar {_time(bars, row)}: {name} is {values[row]}; a finite number {allowed} is needed")
+            raise DataError(f"bar {_time(bars, row)}: {name} is {values[row]}; a finite number{allowed} is needed")
 
 
 def feature_hash(feature_set: FeatureSet) -> str:
@@ -123,6 +126,12 @@ def difference(bundle_columns: Sequence[str], here_columns: Sequence[str]) -> st
     if not parts and tuple(bundle_columns) != tuple(here_columns):
         parts.append(f"order differs: in the bundle {', '.join(bundle_columns)}; here {', '.join(here_columns)}")
     return "; ".join(parts)
+
+
+def _allowed(name: str, own: Sequence[str]) -> tuple[float, str]:
+    if name in PRICE_COLUMNS:
+        return float(np.nextafter(0.0, 1.0)), " above 0"
+    return (-np.inf, "") if name in own and name not in BAR_COLUMNS else (0.0, " at least 0")
 
 
 def _chunk_starts(bars: pd.DataFrame, timeframe: Timeframe) -> list[int]:
@@ -143,6 +152,9 @@ def _check_columns(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
     missing = [name for name in (*BAR_COLUMNS, *feature_set.requires) if name not in bars.columns]
     if not missing:
         return
+    own = [name for name in missing if isinstance(feature_set, OwnFeatureSet) and name in feature_set.own]
+    if own:
+        raise DataError(f"bars have no column {', '.join(own)}, named by features.columns; their file must have it, as numbers")
     fed = [column for column in feature_set.columns if any(column == name or column.startswith(f"{name}_") for name in missing)]
     message = f"bars have no column {', '.join(missing)}, which feeds {', '.join(fed)} of feature set {feature_set.name!r}"
     if all(name in feature_set.requires for name in missing):

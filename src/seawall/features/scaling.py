@@ -11,8 +11,13 @@ import numpy as np
 from seawall.core.errors import DataError
 from seawall.features.pipeline import difference
 
-ScalingKind = Literal["minmax", "zscore", "none"]
-CLIP: dict[str, tuple[float, float]] = {"minmax": (-1.0, 2.0), "zscore": (-10.0, 10.0), "none": (-np.inf, np.inf)}
+ScalingKind = Literal["minmax", "zscore", "robust", "none"]
+CLIP: dict[str, tuple[float, float]] = {
+    "minmax": (-1.0, 2.0),
+    "zscore": (-10.0, 10.0),
+    "robust": (-10.0, 10.0),
+    "none": (-np.inf, np.inf),
+}
 
 
 class Rows(Protocol):
@@ -34,9 +39,10 @@ class Scaler:
     """A linear map of each column, ``(x − offset) / scale``, clipped, fitted once and saved with the model.
 
     ``minmax`` maps the training range to 0..1 and clips to −1..2; ``zscore`` gives mean 0 and deviation 1 on the training
-    rows and clips to ±10; ``none`` passes values, and their outliers, as they are. A live value far outside the training
-    range therefore reaches a network as a bounded number. A column that is constant in training maps to 0.5 (``minmax``)
-    or 0 (``zscore``) with scale 1.
+    rows and clips to ±10; ``robust`` takes the training median away, divides by the distance from the lower to the upper
+    quartile and clips to ±10; ``none`` passes values, and their outliers, as they are. A live value far outside the
+    training range therefore reaches a network as a bounded number. A column that is constant in training maps to 0.5
+    (``minmax``) or 0 (``zscore``, ``robust``) with scale 1; so does a column whose quartiles are equal, with ``robust``.
 
     Attributes:
         kind: The rule.
@@ -44,6 +50,7 @@ class Scaler:
         offset: float64, shape (F,).
         scale: float64, shape (F,), above 0.
         fitted_rows: First, and one past the last, row it was fitted on.
+        unscaled: Columns that pass as they are, neither scaled nor clipped: their file holds them scaled already.
     """
 
     kind: ScalingKind
@@ -51,6 +58,7 @@ class Scaler:
     offset: np.ndarray
     scale: np.ndarray
     fitted_rows: tuple[int, int]
+    unscaled: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a scaler that is not whole."""
@@ -61,16 +69,20 @@ class Scaler:
             raise DataError(f"scaler has {shape[0]} columns, offsets {self.offset.shape} and scales {self.scale.shape}")
         if not (np.isfinite(self.offset).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
             raise DataError("scaler has an offset that is not finite, or a scale that is not above 0")
+        passed = self._passed()
+        if set(self.unscaled) - set(self.columns) or self.offset[passed].any() or (self.scale[passed] != 1.0).any():
+            raise DataError(f"scaler passes {', '.join(self.unscaled)} unscaled, but lacks or scales one of them")
 
     @classmethod
-    def fit(cls, block: np.ndarray, rows: Rows, columns: Sequence[str], kind: ScalingKind) -> Scaler:
+    def fit(cls, block: np.ndarray, rows: Rows, columns: Sequence[str], kind: ScalingKind, unscaled: Sequence[str] = ()) -> Scaler:
         """Fit on the training rows; no other row is looked at.
 
         Args:
             block: Unscaled features, float64, shape (T, F).
             rows: The training rows.
             columns: Names of the F columns.
-            kind: ``minmax``, ``zscore`` or ``none``.
+            kind: ``minmax``, ``zscore``, ``robust`` or ``none``.
+            unscaled: Columns to pass as they are, as they were scaled before.
 
         Raises:
             DataError: The training rows do not lie in the block, or hold a value that is not finite, as in a warm-up.
@@ -86,8 +98,10 @@ class Scaler:
                 f"feature {columns[column]} is {training[row, column]} at training row {start + row}; "
                 "a scaler needs finite rows, after the warm-up"
             )
-        offset, scale = _offset_and_scale(training, kind)
-        return cls(kind, tuple(columns), offset, scale, (start, stop))
+        offset, scale = offset_and_scale(training, kind)
+        passed = np.isin(columns, unscaled)
+        offset[passed], scale[passed] = 0.0, 1.0
+        return cls(kind, tuple(columns), offset, scale, (start, stop), tuple(unscaled))
 
     def transform(self, block: np.ndarray, columns: Sequence[str] | None = None) -> np.ndarray:
         """Scale and clip; NaN (a warm-up) stays NaN.
@@ -106,7 +120,25 @@ class Scaler:
             self.require_columns(columns)
         _check_width(block, self.columns)
         with np.errstate(over="ignore"):
-            return np.clip((block - self.offset) / self.scale, *CLIP[self.kind]).astype(np.float32)
+            return self.mapped(block).astype(np.float32)
+
+    def mapped(self, block: np.ndarray, *, clip: bool = True) -> np.ndarray:
+        """Scale, and clip unless told not to, in float64; NaN stays NaN.
+
+        Args:
+            block: Unscaled columns, shape (T, F), in the scaler's order.
+            clip: Whether values far outside the training range are clipped.
+
+        Returns:
+            float64, shape (T, F).
+        """
+        scaled = (block - self.offset) / self.scale
+        if not clip:
+            return scaled
+        low, high = (np.full(len(self.columns), bound) for bound in CLIP[self.kind])
+        passed = self._passed()
+        low[passed], high[passed] = CLIP["none"]
+        return np.clip(scaled, low, high)
 
     def require_columns(self, columns: Sequence[str]) -> None:
         """Refuse columns that differ from the scaler's in name, number or order.
@@ -118,6 +150,9 @@ class Scaler:
         if unlike:
             raise DataError(f"the scaler was fitted on other features ({unlike})")
 
+    def _passed(self) -> np.ndarray:
+        return np.isin(self.columns, self.unscaled)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scaler as plain JSON values; `from_dict` gives back every bit."""
         return {
@@ -126,6 +161,7 @@ class Scaler:
             "offset": self.offset.tolist(),
             "scale": self.scale.tolist(),
             "fitted_rows": list(self.fitted_rows),
+            "unscaled": list(self.unscaled),
         }
 
     @classmethod
@@ -138,24 +174,40 @@ class Scaler:
         try:
             offset, scale = (np.asarray(value[name], dtype=np.float64) for name in ("offset", "scale"))
             start, stop = (int(row) for row in value["fitted_rows"])
-            return cls(value["kind"], tuple(cast("list[str]", value["columns"])), offset, scale, (start, stop))
+            columns = tuple(cast("list[str]", value["columns"]))
+            unscaled = tuple(cast("list[str]", value.get("unscaled", [])))
+            return cls(value["kind"], columns, offset, scale, (start, stop), unscaled)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"scaler cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _offset_and_scale(training: np.ndarray, kind: ScalingKind) -> tuple[np.ndarray, np.ndarray]:
+def offset_and_scale(training: np.ndarray, kind: ScalingKind) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each column is moved and divided by.
+
+    Args:
+        training: The training rows, finite, float64, shape (T, F).
+        kind: The rule.
+
+    Returns:
+        Offsets and scales, float64, shape (F,) each; scales are above 0.
+    """
     low = np.asarray(training.min(axis=0), dtype=np.float64)
     high = np.asarray(training.max(axis=0), dtype=np.float64)
     if kind == "none":
         return np.zeros_like(low), np.ones_like(low)
     if kind == "minmax":
         offset, scale = low.copy(), high - low
+    elif kind == "robust":
+        lower, offset, upper = np.asarray(np.percentile(training, (25, 50, 75), axis=0), dtype=np.float64)
+        scale = upper - lower
     else:
         offset = np.asarray(training.mean(axis=0), dtype=np.float64)
         scale = np.asarray(training.std(axis=0), dtype=np.float64)
-    constant = (low == high) | (scale == 0.0)
-    offset[constant] = low[constant] - (0.5 if kind == "minmax" else 0.0)
-    scale[constant] = 1.0
+    # The quartiles of a column that moves seldom may be equal; its median stays its middle.
+    flat = (low == high) | (scale == 0.0)
+    moved = (low == high) if kind == "robust" else flat
+    offset[moved] = low[moved] - (0.5 if kind == "minmax" else 0.0)
+    scale[flat] = 1.0
     return offset, scale
 
 

@@ -1,0 +1,123 @@
+"""Columns of the user's own file as features: passed through as they are, alone or after a registered set.
+
+Nothing can be known of how such a column was made. Each row must be known at the close of its bar; a name that begins with
+``label_`` says that it is not, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from seawall.core.bars import BAR_COLUMNS
+from seawall.core.errors import ConfigError, DataError
+from seawall.core.protocols import FeatureSet
+
+OWN = "own"
+LABEL_PREFIX = "label_"
+TIME_COLUMNS = ("timestamp", "time", "date", "datetime", "open_time", "close_time")
+
+
+@dataclass(frozen=True)
+class OwnFeatureSet(FeatureSet):
+    """A feature set with columns of the user's own.
+
+    Attributes:
+        own: Columns that are passed as the file has them; unlike raw amounts they may be negative.
+    """
+
+    own: tuple[str, ...] = ()
+
+
+def own_features(columns: tuple[str, ...], base: FeatureSet | None = None) -> OwnFeatureSet:
+    """Return a feature set that passes columns of the bars, after those of another set where one is given.
+
+    Args:
+        columns: Names of the user's columns, in order.
+        base: The set that comes before them.
+
+    Raises:
+        ConfigError: No column is named; one is named twice, is a label or a time, or bears the name of a column of `base`.
+    """
+    if not columns:
+        raise ConfigError(f"features.set={OWN!r} needs features.columns: names of columns of the bars' file, as in [rsi_14]")
+    if len(set(columns)) < len(columns):
+        raise ConfigError(f"features.columns={list(columns)} names a column twice")
+    for name in columns:
+        if name.lower().startswith(LABEL_PREFIX):
+            raise ConfigError(f"features.columns has {name!r}: a label looks ahead and is never a feature")
+        if name.lower() in TIME_COLUMNS:
+            raise ConfigError(f"features.columns has {name!r}, the time; allowed: columns of numbers")
+        if base is not None and name in base.columns:
+            raise ConfigError(f"features.columns has {name!r}, which is a column of set {base.name!r} too; rename yours")
+    if base is None:
+        return OwnFeatureSet(OWN, columns, 0, columns, partial(_passed, columns=columns), columns)
+    requires = (*base.requires, *(name for name in columns if name not in base.requires))
+    compute = partial(_appended, base=base, columns=columns)
+    return OwnFeatureSet(f"{base.name}+{OWN}", (*base.columns, *columns), base.warmup, requires, compute, columns)
+
+
+def scaled_in_file(feature_set: FeatureSet, marker: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the features that their file holds scaled already, so that training passes them as they are.
+
+    Args:
+        feature_set: What is computed of the bars.
+        marker: What the file says of its scaling, ``attrs["seawall_scaling"]`` of a table; None where it says nothing.
+
+    Returns:
+        Names of features, for `Scaler.fit`'s `unscaled`.
+
+    Raises:
+        DataError: Prices, the volume or a raw column that other features are computed of are scaled.
+    """
+    if marker is None:
+        return ()
+    scaled = _scaled_columns(marker)
+    own = feature_set.own if isinstance(feature_set, OwnFeatureSet) else ()
+    raw = [name for name in scaled if name in BAR_COLUMNS or (name in feature_set.requires and name not in own)]
+    if raw:
+        raise DataError(
+            f"the file's {', '.join(raw)} are scaled ({marker.get('method')}): costs, returns and features would be meaningless; "
+            "scale the file again and preserve them"
+        )
+    return tuple(name for name in own if name in scaled)
+
+
+def fitted_too_late(marker: Mapping[str, Any] | None, train_end: pd.Timestamp) -> str | None:
+    """Say where a file's scaler saw bars that the training rows do not hold.
+
+    Args:
+        marker: As for `scaled_in_file`.
+        train_end: Opening time of the last training bar, UTC.
+
+    Returns:
+        A sentence for the facts of a dataset, or None where the scaler saw training bars only or the marker names no time.
+    """
+    fitted: Any = {} if marker is None else marker.get("fitted_on", {})
+    time: str | None = fitted.get("last")
+    if time is None or pd.Timestamp(time) <= train_end:
+        return None
+    return (
+        f"the file's columns were scaled by {fitted.get('file')} up to {time}, later than the last training bar "
+        f"{train_end.isoformat()}: their scale knows of bars on which the policy is chosen or judged"
+    )
+
+
+def _scaled_columns(marker: Mapping[str, Any]) -> Sequence[str]:
+    columns: Any = marker.get("columns")
+    if not isinstance(columns, list):
+        raise DataError(f"the file's note on its scaling is damaged: columns is {columns!r}; allowed: a list of names")
+    return [str(name) for name in cast("list[Any]", columns)]
+
+
+def _passed(bars: pd.DataFrame, *, columns: tuple[str, ...]) -> np.ndarray:
+    return bars[list(columns)].to_numpy(np.float64)
+
+
+def _appended(bars: pd.DataFrame, *, base: FeatureSet, columns: tuple[str, ...]) -> np.ndarray:
+    return np.column_stack([base(bars), _passed(bars, columns=columns)])
