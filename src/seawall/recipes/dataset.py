@@ -10,21 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from seawall.core.bars import bars_digest, from_milliseconds, price_block, timestamps_ms
+from seawall.core.bars import OPTIONAL_COLUMNS, bars_digest, from_milliseconds, price_block, timestamps_ms
 from seawall.core.errors import DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.market import Market, RowRange
+from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
+from seawall.features.own import fitted_too_late, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
-from seawall.features.scaling import Scaler
+from seawall.features.scaling import Scaler, ScalingKind
 from seawall.market.files import infer_identity, read_bars
 from seawall.market.quality import apply_quality
+from seawall.market.quality_report import QualityReport
 from seawall.market.splits import Split, chronological_split
 from seawall.market.store import Store
 from seawall.market.synthetic.known import planted_edge_bars
 from seawall.market.synthetic.regimes import regime_bars
+from seawall.market.trends import attach_trends
+from seawall.market.trends_files import read_trends
+from seawall.market.trends_store import SOURCE, load_trends
 from seawall.recipes.schema import FileData, PlantedEdgeData, Recipe
 
 
@@ -72,40 +78,94 @@ class Dataset:
         }
 
 
-def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
-    """Make the dataset of a recipe.
+@dataclass(frozen=True)
+class Featured:
+    """Checked bars with their features, before scaling.
+
+    Attributes:
+        bars: A bar frame of T rows.
+        quality: What the check found and did.
+        timeframe: Length of a bar.
+        columns: The feature set.
+        block: Its columns, unscaled; float64, shape (T, F), NaN in the first `warmup` rows.
+        split: Rows that may be used for what.
+        marker: What the bars' file says of its scaling, or None.
+        origin: Source, symbol and reference of the bars.
+        trends: What is known of the search interest beside them, or None.
+    """
+
+    bars: pd.DataFrame
+    quality: QualityReport
+    timeframe: Timeframe
+    columns: FeatureSet
+    block: np.ndarray
+    split: Split
+    marker: dict[str, Any] | None
+    origin: dict[str, Any]
+    trends: dict[str, Any] | None
+
+    def scaler(self, kind: ScalingKind) -> Scaler:
+        """Fit a scaler on the training rows, from the first warmed-up one on; columns that their file holds scaled pass."""
+        training = RowRange(self.columns.warmup, self.split.train.stop)
+        return Scaler.fit(self.block, training, self.columns.columns, kind, scaled_in_file(self.columns, self.marker))
+
+
+def featured(recipe: Recipe, data_root: Path) -> Featured:
+    """Load, check and split the bars of a recipe, and compute its features.
 
     Args:
         recipe: What to make.
         data_root: Folder of imported bars, for references such as binance/BTCUSDT/1h.
-        scaler: A bundle's, to judge it on other bars; None fits one on the training rows.
 
     Raises:
         DataError: The bars are missing, bad, or too few.
     """
     bars, origin = load_bars(recipe, data_root)
+    marker = bars.attrs.get("scaling")
     bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
     timeframe = Timeframe.infer(timestamps_ms(bars))
+    bars, trends = _with_trends(recipe, bars, timeframe, data_root)
     columns = feature_set(recipe.features)
+    scaled_in_file(columns, marker)
     block = compute_features(bars, columns, timeframe)
     window = recipe.environment.window
     split = chronological_split(
         columns.warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
     )
+    return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends)
+
+
+def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
+    """Make the dataset of a recipe.
+
+    Args:
+        recipe: What to make.
+        data_root: As for `featured`.
+        scaler: A bundle's, to judge it on other bars; None fits one on the training rows.
+
+    Raises:
+        DataError: As `featured`.
+    """
+    made = featured(recipe, data_root)
+    bars, columns, split = made.bars, made.columns, made.split
     if scaler is None:
-        scaler = Scaler.fit(block, RowRange(columns.warmup, split.train.stop), columns.columns, recipe.features.scaling)
-    scaled = scaler.transform(block, columns.columns)
-    market = _market(bars, timeframe, scaled, columns.columns, columns.warmup, origin["symbol"])
+        scaler = made.scaler(recipe.features.scaling)
+    scaled = scaler.transform(made.block, columns.columns)
+    market = _market(bars, made.timeframe, scaled, columns.columns, columns.warmup, made.origin["symbol"])
+    late = fitted_too_late(made.marker, bars["timestamp"].iloc[split.train.stop - 1])
     facts = {
-        **origin,
-        "timeframe": timeframe.label,
+        **made.origin,
+        "timeframe": made.timeframe.label,
         "rows": len(bars),
-        "data_hash": bars_digest(bars),
+        "data_hash": bars_digest(bars, recipe.features.columns),
         "market_hash": market.content_hash(),
-        "quality": quality.to_dict(),
+        "quality": made.quality.to_dict(),
         "features": list(columns.columns),
         "feature_hash": feature_hash(columns),
         "omitted": list(recipe.features.omit),
+        "trends": made.trends,
+        "scaled_in_file": list(scaler.unscaled),
+        "notes": [] if late is None else [late],
         "warmup": columns.warmup,
     }
     return Dataset(market, split, scaler, facts)
@@ -124,21 +184,36 @@ def load_bars(recipe: Recipe, data_root: Path) -> tuple[pd.DataFrame, dict[str, 
     """
     data = recipe.data
     if isinstance(data, FileData):
-        return _stored_or_file(data.path, data_root)
+        return _stored_or_file(data, recipe.features.columns, data_root)
     if isinstance(data, PlantedEdgeData):
         symbol = "PLANTED" if data.edge else "RANDOMWALK"
         return planted_edge_bars(data, data.seed).bars, {"source": "synthetic", "symbol": symbol, "reference": f"seed {data.seed}"}
     return regime_bars(data, data.seed).bars, {"source": "synthetic", "symbol": "REGIMES", "reference": f"seed {data.seed}"}
 
 
-def _stored_or_file(reference: str, data_root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def _stored_or_file(data: FileData, columns: tuple[str, ...], data_root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     store = Store(data_root)
-    if not Path(reference).is_file() and store.has(reference):
-        bars, manifest = store.load(reference)
-        return bars, {"source": manifest["source"], "symbol": manifest["symbol"], "reference": reference}
-    bars = read_bars(Path(reference), Path.cwd())
-    source, symbol, _timeframe = infer_identity(Path(reference))
-    return bars, {"source": source, "symbol": symbol, "reference": Path(reference).name}
+    if not Path(data.path).is_file() and store.has(data.path):
+        bars, manifest = store.load(data.path)
+        return bars, {"source": manifest["source"], "symbol": manifest["symbol"], "reference": data.path}
+    own = [name for name in columns if name not in OPTIONAL_COLUMNS]
+    bars = read_bars(Path(data.path), Path.cwd(), data.key, own)
+    source, symbol, _timeframe = infer_identity(Path(data.path))
+    return bars, {"source": source, "symbol": symbol, "reference": Path(data.path).name + (data.key or "")}
+
+
+def _with_trends(
+    recipe: Recipe, bars: pd.DataFrame, timeframe: Timeframe, data_root: Path
+) -> tuple[pd.DataFrame, dict[str, Any] | None]:
+    wanted = recipe.data.trends if isinstance(recipe.data, FileData) else None
+    if wanted is None:
+        return bars, None
+    parts = wanted.path.split("/")
+    if not Path(wanted.path).is_file() and len(parts) == 3 and parts[0] == SOURCE:
+        trends = load_trends(data_root, parts[1], parts[2])
+    else:
+        trends = read_trends(Path(wanted.path), wanted.keyword)
+    return attach_trends(bars, timeframe, trends, wanted.form, wanted.lookback)
 
 
 def _market(

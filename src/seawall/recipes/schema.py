@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from seawall.agents.ppo import PPOParams
 from seawall.core.errors import ConfigError
 from seawall.core.files import digest
-from seawall.core.params import Params
+from seawall.core.params import Params, as_value_error
+from seawall.core.timeframe import Timeframe, moment_ms
 from seawall.envs.params import EpisodeParams
 from seawall.evaluation.params import EvaluationParams
 from seawall.features.registry import FeatureParams, feature_set
@@ -20,6 +21,7 @@ from seawall.market.quality import QualityParams
 from seawall.market.splits import SplitParams
 from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
+from seawall.market.trends import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
 from seawall.simulator.accounts import feature_codes
@@ -31,11 +33,57 @@ from seawall.training.rl import TrainingParams
 AGENTS: dict[str, type[Params]] = {"ppo": PPOParams}
 
 
+class TrendsData(TrendsParams):
+    """Search interest to put beside the bars, a full period late and relative to its own past."""
+
+    path: str = Field(
+        min_length=1, description="The site's own CSV, a table of times and values, or a stored series such as trends/bitcoin/1w"
+    )
+    keyword: str | None = Field(default=None, description="Which column, where the file has several")
+
+
 class FileData(Params):
-    """Bars of one series, from a file or from the store that ``seawall data import`` fills."""
+    """Bars of one series, from a file or from the store that ``seawall data import`` and ``fetch`` fill."""
 
     kind: Literal["file"] = "file"
-    path: str = Field(min_length=1, description="A parquet, CSV or feather file, or a stored series such as binance/BTCUSDT/1h")
+    path: str = Field(
+        min_length=1, description="A parquet, CSV, feather, HDF5 or zip file, or a stored series such as binance/BTCUSDT/1h"
+    )
+    key: str | None = Field(default=None, description="Which table, where an HDF5 file has several, as in /15m")
+    trends: TrendsData | None = Field(default=None, description="Search interest, for the column trends")
+
+
+class SeriesParams(Params):
+    """Real bars that a recipe is made for; ``seawall data fetch --recipe`` brings them."""
+
+    source: str = Field(min_length=1, description="A source, or an exchange that ccxt knows, as in binance")
+    symbol: str = Field(min_length=1, description="As the venue spells it, as in BTC/USDT")
+    timeframe: str = Field(description="Length of a bar, as in 15m")
+    start: str | None = Field(default=None, description="First day, UTC, as in 2020-01-01; the venue's earliest where null")
+    end: str | None = Field(default=None, description="Day before which it ends, UTC; now where null")
+
+    @field_validator("timeframe")
+    @classmethod
+    def _known_timeframe(cls, text: str) -> str:
+        with as_value_error():
+            return Timeframe.parse(text).label
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _known_day(cls, value: Any) -> Any:
+        # YAML reads 2020-01-01 as a date.
+        text = None if value is None else str(value)
+        with as_value_error():
+            _ = None if text is None else moment_ms(text)
+        return text
+
+    @property
+    def span_ms(self) -> tuple[int | None, int | None]:
+        """First moment, and the moment before which the series ends, in milliseconds since 1970."""
+        return (
+            None if self.start is None else moment_ms(self.start),
+            None if self.end is None else moment_ms(self.end),
+        )
 
 
 class RegimeData(RegimeParams):
@@ -93,6 +141,9 @@ class Recipe(Params):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
     summary: str = Field(default="", description="What the recipe is, in one line")
     data: Data
+    series: tuple[SeriesParams, ...] = Field(
+        default=(), description="Real bars that the recipe is made for, brought by seawall data fetch --recipe"
+    )
     quality: QualityParams = Field(default_factory=QualityParams)
     features: FeatureParams = Field(default_factory=FeatureParams)
     split: SplitParams = Field(default_factory=SplitParams)
