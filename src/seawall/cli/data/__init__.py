@@ -1,0 +1,24 @@
+"""``seawall data``: bars in, checked, made where there are none, and handed on."""
+
+from __future__ import annotations
+
+import typer
+
+from seawall.cli.data import bring, derive, fetch, look, make
+
+app = typer.Typer(help="Fetch, import, make, check, resample, scale and export bars.", no_args_is_help=True)
+for verb in (
+    fetch.fetch,
+    fetch.update,
+    look.check,
+    look.info,
+    look.markets,
+    make.synth,
+    derive.resample,
+    derive.align,
+    derive.scale,
+    derive.export,
+):
+    app.command()(verb)
+app.command("import")(bring.import_files)
+app.command("list")(look.list_series)

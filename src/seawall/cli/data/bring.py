@@ -1,0 +1,162 @@
+"""``seawall data import``: files into the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seawall.cli import options
+from seawall.cli.data.words import print_quality, validated
+from seawall.cli.output import out, print_json
+from seawall.core.progress import progress_bars
+
+if TYPE_CHECKING:
+    from seawall.market.sources.files import FileSeries
+    from seawall.market.store import Imported
+
+Targets = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...", help="Parquet, CSV, feather, HDF5 or zip files of bars, folders of them, or globs in quotes."
+    ),
+]
+BadBars = Annotated[str, typer.Option("--bad-bars", help="refuse | drop (into quarantine.parquet).")]
+
+
+def import_files(
+    files: Targets,
+    source: Annotated[
+        str | None, typer.Option(help="Where the bars are from, as in binance; read from the files' names otherwise.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="As in BTCUSDT, for one series; read from the file's name otherwise.")] = None,
+    timeframe: Annotated[str | None, typer.Option(help="As in 1h; measured from the timestamps otherwise.")] = None,
+    bad_bars: BadBars = "refuse",
+    overwrite: Annotated[bool, typer.Option(help="Replace a stored series that has other content.")] = False,
+    data_dir: options.DataFolder = options.DATA,
+    json: options.Json = False,
+) -> None:
+    """Check files of bars and store them; gaps are kept and counted, and what to do about them is the recipe's choice.
+
+    Monthly and daily dumps of one symbol become one series; each table of an HDF5 file is one.
+
+    Examples:
+        seawall data import btc.parquet
+
+        seawall data import dumps --bad-bars drop
+
+        seawall data import dump.csv --source binance --symbol BTCUSDT
+    """
+    import_targets(files, data_dir, names=(source, symbol, timeframe), bad_bars=bad_bars, overwrite=overwrite, json=json)
+
+
+def import_targets(
+    targets: Sequence[str],
+    data_dir: Path,
+    *,
+    names: tuple[str | None, str | None, str | None] = (None, None, None),
+    bad_bars: str = "refuse",
+    overwrite: bool = False,
+    json: bool = False,
+) -> None:
+    """Import every series in files, folders and globs; a refused one does not keep the others out.
+
+    Raises:
+        DataError: A series was refused; the message names each.
+    """
+    from seawall.core.errors import ConfigError, DataError, SeawallError
+    from seawall.market.sources.files import search
+
+    found = search(list(targets))
+    source, symbol, timeframe = names
+    if symbol is not None and len(found.series) > 1:
+        raise ConfigError(f"--symbol {symbol} names one series, and {len(found.series)} were found; allowed: one file")
+    documents: list[dict[str, Any]] = []
+    refused: list[SeawallError] = []
+    with progress_bars() as bars:
+        task = bars.add_task("importing", total=len(found.series), note="")
+        for series in found.series:
+            bars.update(task, note=series.origin)
+            try:
+                stored = _import_one(series, data_dir, (source, symbol, timeframe), bad_bars, overwrite)
+            except SeawallError as error:
+                refused.append(error)
+            else:
+                documents.append(_document(stored, data_dir))
+            bars.advance(task)
+    _tell(documents, found.skipped, json=json, alone=len(found.series) == 1)
+    if len(refused) == 1 and len(found.series) == 1:
+        raise refused[0]
+    if refused:
+        raise DataError(f"{len(refused)} of {len(found.series)} series were refused: " + "; ".join(map(str, refused)))
+
+
+def import_trends(
+    files: Sequence[str], keyword: str | None, data_dir: Path, *, overwrite: bool = False, json: bool = False
+) -> None:
+    """Store search interest from the site's CSV or a table of times and values."""
+    from seawall.core.errors import ConfigError
+    from seawall.market.trends_files import read_trends
+    from seawall.market.trends_store import store_trends
+
+    if not files:
+        raise ConfigError(
+            "no file of search interest is named; allowed: data fetch trends FILE, the CSV of the site's download button"
+        )
+    documents = []
+    for file in files:
+        stored = store_trends(data_dir, read_trends(Path(file), keyword), overwrite=overwrite)
+        documents.append(_document(stored, data_dir))
+    if json:
+        print_json({"series": documents})
+        return
+    for document in documents:
+        name, span = document["reference"], f"{document['first'][:10]} to {document['last'][:10]}"
+        out.print(f"[bold]{name}[/] is {document['status']}: {document['rows']:,} values, {span}")
+        command = f"seawall train tradernet data=FILE data.trends.path={name} features.omit=[trades]"
+        out.print(f"Put it beside bars:  {command}", markup=False)
+
+
+def _import_one(
+    series: FileSeries, data_dir: Path, names: tuple[str | None, str | None, str | None], bad_bars: str, overwrite: bool
+) -> Imported:
+    from seawall.core.errors import ConfigError
+    from seawall.core.timeframe import Timeframe
+    from seawall.market.quality import QualityParams, apply_quality
+    from seawall.market.store import Store
+
+    source, symbol, timeframe = names
+    bars, report = apply_quality(series.read(), validated(QualityParams, gaps="bridge", bad_bars=bad_bars))
+    wanted = timeframe or series.timeframe
+    if wanted is not None and Timeframe.parse(wanted).label != report.timeframe:
+        named = "--timeframe is" if timeframe else f"{series.origin} is named"
+        raise ConfigError(f"{named} {wanted}, but the usual step between bars is {report.timeframe}")
+    return Store(data_dir).import_bars(
+        bars, report, source=source or series.source, symbol=symbol or series.symbol, origin=series.origin, overwrite=overwrite
+    )
+
+
+def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:
+    return {"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest}
+
+
+def _tell(documents: Sequence[dict[str, Any]], skipped: Sequence[str], *, json: bool, alone: bool) -> None:
+    if json:
+        # One file alone is told as before there could be several: its own keys at the top.
+        top = documents[0] if alone and documents else {}
+        print_json({**top, "series": documents, "skipped": list(skipped)})
+        return
+    for document in documents:
+        if alone:
+            print_quality(document["reference"], document["quality"])
+        else:
+            quality, rows = document["quality"], f"{document['rows']:,} bars"
+            holes = f"{quality['missing']} missing in {quality['gaps']} gaps"
+            out.print(f"{document['reference']} is {document['status']}: {rows}, {holes}")
+    if skipped:
+        out.print(f"Skipped, of no kind that is read: {', '.join(skipped)}")
+    if alone and documents:
+        name = documents[0]["reference"]
+        out.print(f"{name} is {documents[0]['status']}. Train on it:  seawall train tradernet data={name}")

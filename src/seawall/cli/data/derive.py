@@ -1,0 +1,264 @@
+"""``seawall data resample``, ``align``, ``scale`` and ``export``: other forms of bars that are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import typer
+
+from seawall.cli import options
+from seawall.cli.data.words import listed, validated
+from seawall.cli.output import out, print_json, table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seawall.core.timeframe import Timeframe
+
+Stored = Annotated[str, typer.Argument(metavar="SERIES", help="A stored series, as in binance/BTCUSDT/5m.")]
+Many = Annotated[list[str], typer.Argument(metavar="SERIES...", help="Stored series of one timeframe, or files of them.")]
+
+
+def resample(
+    series: Stored,
+    to: Annotated[str, typer.Option("--to", help="Longer timeframes, as in 15m,1h,4h.")],
+    partial: Annotated[str, typer.Option(help="keep | drop longer bars of which shorter ones are missing.")] = "keep",
+    overwrite: Annotated[bool, typer.Option(help="Replace stored series of that name that have other content.")] = False,
+    data_dir: options.DataFolder = options.DATA,
+    json: options.Json = False,
+) -> None:
+    """Make longer bars out of a stored series and store them, each with a manifest of its own.
+
+    Examples:
+        seawall data resample binance/BTCUSDT/5m --to 15m,1h,4h
+    """
+    from seawall.core.errors import ConfigError
+    from seawall.core.timeframe import Timeframe
+    from seawall.market.quality import QualityParams, apply_quality
+    from seawall.market.resample import resample as make
+    from seawall.market.store import Store
+
+    if partial not in ("keep", "drop"):
+        raise ConfigError(f"--partial is {partial!r}; allowed: keep, drop")
+    lengths = [Timeframe.parse(label) for label in listed(to)]
+    if not lengths:
+        raise ConfigError("--to names no timeframe; allowed: one or several, as in 15m,1h")
+    store = Store(data_dir)
+    bars, manifest = store.load(series)
+    made = [
+        make(bars, Timeframe.parse(manifest["timeframe"]), length, partial=cast(Literal["keep", "drop"], partial))
+        for length in lengths
+    ]
+    documents: list[dict[str, Any]] = []
+    for unchecked, facts in made:
+        longer, report = apply_quality(unchecked, QualityParams(gaps="bridge"), Timeframe.parse(facts["to"]))
+        origin = {"derived_from": series, "content_hash": manifest["content_hash"], "resampled": facts}
+        stored = store.import_bars(
+            longer,
+            report,
+            source=manifest["source"],
+            symbol=manifest["symbol"],
+            origin=series,
+            provenance=origin,
+            overwrite=overwrite,
+        )
+        documents.append({"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest})
+    if json:
+        print_json({"series": documents})
+        return
+    for document in documents:
+        facts = document["provenance"]["resampled"]
+        whole = "" if not facts["partial_bars"] else f", {facts['partial_bars']} of them with bars missing inside"
+        out.print(f"{document['reference']} is {document['status']}: {document['rows']:,} bars{whole}")
+
+
+def align(
+    series: Many,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File of the panel, one row a time and symbol: .parquet, .feather or .csv.")
+    ],
+    rule: Annotated[
+        str, typer.Option(help="intersection: bars that all have; forward_fill: all, missing ones flat and marked stale.")
+    ] = "intersection",
+    data_dir: options.DataFolder = options.DATA,
+    json: options.Json = False,
+) -> None:
+    """Put several series on one clock.
+
+    Examples:
+        seawall data align binance/BTCUSDT/1h binance/ETHUSDT/1h --output panel.parquet
+
+        seawall data align binance/BTCUSDT/1h binance/SOLUSDT/1h --rule forward_fill --output panel.parquet
+    """
+    from seawall.market.panel import align as make
+    from seawall.market.tables import write_tables
+
+    frames, timeframe = _frames(series, data_dir)
+    panel = make(frames, timeframe, cast(Any, rule))
+    write_tables(output, {"": panel.to_frame()})
+    facts = {"file": str(output), **panel.facts}
+    if json:
+        print_json(facts)
+        return
+    out.print(f"Wrote {len(panel.timestamps):,} bars of {len(panel.symbols)} symbols to {output}, by the rule {rule}")
+    stale = panel.stale.sum(axis=1)
+    rows = [(name, f"{len(frames[name]):,}", f"{count:,}") for name, count in zip(panel.symbols, stale, strict=True)]
+    out.print(table("", ("symbol", "bars", "stale in the panel"), rows))
+
+
+def scale(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, folders, or globs in quotes.")],
+    output_dir: Annotated[Path, typer.Option("--output-dir", "--output_dir", help="Folder for the scaled files and scaler.json.")],
+    method: Annotated[str, typer.Option(help="minmax | zscore | robust.")] = "minmax",
+    columns: Annotated[
+        str | None, typer.Option(help="Columns to scale; every number but the preserved where none is named.")
+    ] = None,
+    preserve_columns: Annotated[
+        str, typer.Option("--preserve-columns", "--preserve_columns", help="Columns that stay as they are.")
+    ] = "open,high,low,close,volume",
+    suffix: Annotated[str, typer.Option(help="Added to the name of each file.")] = "_normalized",
+    file_pattern: Annotated[
+        str, typer.Option("--file-pattern", "--file_pattern", help="Which files of a folder, as in *.h5.")
+    ] = "*",
+    fit: Annotated[Path | None, typer.Option(help="The training file, or a saved scaler.json, to scale all by.")] = None,
+    fit_share: Annotated[
+        float, typer.Option(help="Share of the first rows that a file without a training file is fitted on.")
+    ] = 0.70,
+    force: Annotated[bool, typer.Option("--force", help="Replace scaled files that are there.")] = False,
+    json: options.Json = False,
+) -> None:
+    """Scale the columns of files by what the training rows showed; parameters are kept in scaler.json.
+
+    A file named train is what val and test beside it are scaled by. Prices stay as they are unless said otherwise.
+
+    Examples:
+        seawall data scale data/processed --output-dir data/scaled --method robust --file-pattern "*.h5"
+
+        seawall data scale features.csv --output-dir scaled --method zscore --columns rsi_14,macd
+    """
+    from seawall.features.file_scaler import FileScalingParams
+    from seawall.features.file_scaling import scale_files
+
+    params = validated(
+        FileScalingParams, method=method, columns=listed(columns), preserve_columns=listed(preserve_columns), suffix=suffix,
+        file_pattern=file_pattern, fit=fit, fit_share=fit_share, force=force,
+    )  # fmt: skip
+    result = scale_files(files, params, output_dir)
+    if json:
+        print_json(result.to_dict())
+        return
+    for file in result.files:
+        scaled = len({name for names in file.columns.values() for name in names})
+        out.print(f"{file.output}: {scaled} columns scaled by {method}, fitted on {file.fitted_on}")
+    for remark in result.remarks:
+        out.print(f"  note: {remark}")
+    out.print(f"Parameters: {', '.join(str(path) for path in result.scalers)}")
+
+
+def export(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE|SERIES", help="A recipe, for its bars and features; or a stored series, for its bars.")
+    ],
+    overrides: options.Overrides = None,
+    hdf5: Annotated[Path | None, typer.Option("--hdf5", help="Folder for train_data.h5, val_data.h5 and test_data.h5.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Folder for CSV files of a recipe; a file for a stored series.")] = None,
+    timeframes: Annotated[
+        str | None, typer.Option(help="Keys of the HDF5 files beside the recipe's own; 15m, 4h and 1d as far as its bars go.")
+    ] = None,
+    scaled: Annotated[bool, typer.Option("--scaled", help="Add the features scaled by the training rows, as NAME_scaled.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
+    data_dir: options.DataFolder = options.DATA,
+    json: options.Json = False,
+) -> None:
+    """Write bars and features for other programs: pandas reads the HDF5 files by the keys /15m, /4h and /1d.
+
+    Examples:
+        seawall data export tradernet --hdf5 exported
+
+        seawall data export tradernet data=binance/BTCUSDT/15m --csv exported
+
+        seawall data export binance/BTCUSDT/1h --csv btc.csv
+    """
+    from seawall.core.errors import ConfigError
+    from seawall.market.store import Store
+
+    if (hdf5 is None) == (csv is None):
+        raise ConfigError("where to export to is not clear; allowed: one of --hdf5 and --csv")
+    if Store(data_dir).has(recipe):
+        facts = _export_series(recipe, hdf5, csv, force, data_dir)
+    else:
+        facts = _export_recipe(recipe, list(overrides or ()), (hdf5, csv), timeframes, scaled, force, data_dir)
+    if json:
+        print_json(facts)
+        return
+    for name in facts["files"]:
+        out.print(f"wrote {name}")
+    for note in facts.get("notes", ()):
+        out.print(f"  note: {note}")
+
+
+def _export_series(reference: str, hdf5: Path | None, csv: Path | None, force: bool, data_dir: Path) -> dict[str, Any]:
+    from seawall.core.errors import ConfigError
+    from seawall.market.store import Store
+    from seawall.market.tables import write_tables
+
+    bars, manifest = Store(data_dir).load(reference)
+    target = csv if csv is not None else hdf5
+    assert target is not None
+    allowed = (".csv",) if csv is not None else (".h5", ".hdf5")
+    if target.suffix not in allowed:
+        raise ConfigError(f"{target} is to hold one series; allowed: a file that ends in {' or '.join(allowed)}")
+    if target.exists() and not force:
+        raise ConfigError(f"{target} exists; allowed: another name, or --force")
+    write_tables(target, {"" if csv is not None else f"/{manifest['timeframe']}": bars})
+    return {"files": [str(target)], "rows": len(bars), "reference": reference}
+
+
+def _export_recipe(
+    reference: str,
+    overrides: list[str],
+    folders: tuple[Path | None, Path | None],
+    timeframes: str | None,
+    scaled: bool,
+    force: bool,
+    data_dir: Path,
+) -> dict[str, Any]:
+    from seawall.recipes.export import export_csv, export_hdf5
+    from seawall.recipes.schema import load_recipe
+
+    recipe = load_recipe(reference, overrides)
+    hdf5, csv = folders
+    if hdf5 is not None:
+        return export_hdf5(recipe, data_dir, hdf5, listed(timeframes), scaled=scaled, force=force)
+    assert csv is not None
+    return export_csv(recipe, data_dir, csv, scaled=scaled, force=force)
+
+
+def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame], Timeframe]:
+    from seawall.core.errors import ConfigError, DataError
+    from seawall.core.timeframe import Timeframe
+    from seawall.market.quality import QualityParams, apply_quality
+    from seawall.market.sources.files import find_series
+    from seawall.market.store import Store
+
+    store = Store(data_dir)
+    frames: dict[str, pd.DataFrame] = {}
+    lengths: dict[str, str] = {}
+    for target in targets:
+        if not Path(target).is_file() and store.has(target):
+            bars, manifest = store.load(target)
+            found = [(manifest["symbol"], bars, manifest["timeframe"])]
+        else:
+            found = []
+            for series in find_series([target]):
+                bars, report = apply_quality(series.read(), QualityParams(gaps="bridge"))
+                found.append((series.symbol, bars, report.timeframe))
+        for symbol, bars, length in found:
+            if symbol in frames:
+                raise ConfigError(f"{symbol} is named twice; allowed: each symbol once")
+            frames[symbol], lengths[symbol] = bars, length
+    if len(set(lengths.values())) != 1:
+        told = ", ".join(f"{symbol} {length}" for symbol, length in lengths.items())
+        raise DataError(f"series of different timeframes share no clock: {told}; allowed: one timeframe")
+    return frames, Timeframe.parse(next(iter(lengths.values())))

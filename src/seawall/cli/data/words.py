@@ -1,0 +1,52 @@
+"""What several verbs of ``seawall data`` say and check alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seawall.cli.output import out
+
+_LISTED = 10
+
+
+def validated(params: Any, **values: Any) -> Any:
+    """Make settings, with a clear refusal of the first value that is not allowed.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    from pydantic import ValidationError
+
+    from seawall.core.errors import ConfigError
+
+    try:
+        return params(**values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(f"{'.'.join(map(str, problem['loc']))} is {problem['input']!r}: {problem['msg']}") from error
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """Split ``a,b, c``; nothing for None."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def print_quality(name: str, facts: dict[str, Any]) -> None:
+    """Print what a quality check found, in two lines and its remarks."""
+    out.print(f"[bold]{name}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {facts['first'][:16]} to {facts['last'][:16]} UTC")
+    holes = f"{facts['gaps']} ({facts['missing']} bars missing, longest {facts['longest_gap_bars']} bars)"
+    if facts.get("calendar"):
+        holes += f", {facts['unexpected_gaps']} of them while {facts['calendar']} was open ({facts['missing_unexpected']} bars)"
+    names = ("zero_volume", "flat", "outliers", "duplicates", "disorder", "bad")
+    counts = ", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names)
+    out.print(f"  gaps {holes}, {counts}")
+    for gap in facts["gap_places"][:_LISTED]:
+        out.print(f"  gap after {gap['after'][:16]}: {gap['missing']} bars")
+    if facts["gaps"] > _LISTED:
+        out.print(f"  … and {facts['gaps'] - _LISTED} more gaps; --json lists them")
+    for fault in facts["bad_bars"][:_LISTED]:
+        out.print(f"  bad row {fault['row']}, {fault['timestamp'][:16]}: {fault['kind']} {fault['column']} {fault['value']}")
+    if len(facts["bad_bars"]) > _LISTED:
+        out.print(f"  … and more bad bars, {facts['bad']} in all; --json lists them")
+    for note in facts["notes"]:
+        out.print(f"  note: {note}")
