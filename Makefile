@@ -54,11 +54,11 @@ clean: ## remove what make made (.venv, site, caches); runs/ and data/ stay
 # Each stamp is one install into the same .venv, redone only when an input changes. torch comes first and alone:
 # asked for as a dependency, pip may choose a build with several gigabytes of CUDA libraries.
 $(VENV)/.installed: $(INPUTS)
-	@$(call install,-e .)
+	@$(call install,-e ".[live$(comma)hdf5]")
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	@$(call install,-e ".[dev$(comma)live]")
+	@$(call install,-e ".[dev$(comma)live$(comma)hdf5]")
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(INPUTS)
@@ -66,7 +66,7 @@ $(VENV)/.installed-docs: $(INPUTS)
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(INPUTS) bench/requirements.txt bench/requirements-no-deps.txt
-	@$(call install,-e . -r bench/requirements.txt)
+	@$(call install,-e ".[live$(comma)hdf5]" -r bench/requirements.txt)
 	@$(BIN)/python -m pip install -q --no-deps -r bench/requirements-no-deps.txt
 	@touch $@ $(VENV)/.installed
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seawall.market.synthetic.config import load_config
 from seawall.recipes.files import load_mapping
 from seawall.recipes.schema import validate_recipe
 
@@ -27,10 +28,13 @@ def test_python_blocks_compile():
 
 
 @pytest.mark.parametrize(("page", "block"), blocks("yaml"))
-def test_yaml_blocks_are_valid_recipes(tmp_path, page, block):
+def test_yaml_blocks_are_valid_recipes_and_settings(tmp_path, page, block):
     path = tmp_path / "my-recipe.yaml"
     path.write_text(block, encoding="utf-8")
-    assert validate_recipe(load_mapping(str(path)), page).name == "my-recipe"
+    if page == "synthetic-markets.md":
+        assert load_config(path).n_bars == 350_400
+    else:
+        assert validate_recipe(load_mapping(str(path)), page).name == "my-recipe"
 
 
 @pytest.mark.skipif(shutil.which("sh") is None, reason="no POSIX shell on this system")

@@ -52,7 +52,12 @@ def test_demo_installs_torch_first_and_says_how_long_it_took(checkout):
     assert done.returncode == 0, done.stderr
     assert "installed into .venv in " in done.stdout
     made = calls(checkout)
-    assert made[1:] == ["-m venv .venv", "-m pip install -q torch==2.13.0", "-m pip install -q -c constraints.txt -e .", "demo"]
+    assert made[1:] == [
+        "-m venv .venv",
+        "-m pip install -q torch==2.13.0",
+        "-m pip install -q -c constraints.txt -e .[live,hdf5]",
+        "demo",
+    ]
 
 
 def test_the_second_demo_installs_nothing(checkout):
@@ -68,7 +73,7 @@ def test_a_changed_constraint_installs_again(checkout):
     later = (checkout / ".venv" / ".installed").stat().st_mtime + 10
     os.utime(checkout / "constraints.txt", (later, later))
     make(checkout, "demo", "PYTHON=./fake-python")
-    assert "-m pip install -q -c constraints.txt -e ." in calls(checkout)
+    assert "-m pip install -q -c constraints.txt -e .[live,hdf5]" in calls(checkout)
 
 
 def test_another_index_serves_torch_alone(checkout):
@@ -76,7 +81,7 @@ def test_another_index_serves_torch_alone(checkout):
     installs = [call for call in calls(checkout) if "install" in call]
     assert installs == [
         "-m pip install -q -i https://wheels.example/cuda torch==2.13.0",
-        "-m pip install -q -c constraints.txt -e .[dev,live]",
+        "-m pip install -q -c constraints.txt -e .[dev,live,hdf5]",
     ]
 
 
