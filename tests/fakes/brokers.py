@@ -48,13 +48,21 @@ class FakeBroker(FakeVenue):
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         self.headers_seen.append({name.lower(): value for name, value in headers.items()})
         self._extra.headers = {}
-        for place, (part, fault) in enumerate(self.faults):
+        fault = self.fault_of(path)
+        for place, (part, named) in enumerate(self.faults):
             if part in path:
                 del self.faults[place]
-                threading.Event().wait(fault.delay)
-                self._extra.headers = fault.headers
-                return fault.status, fault.document
-        return self.reply(method, path, query, headers, body)
+                fault = named
+                break
+        if fault is None:
+            return self.reply(method, path, query, headers, body)
+        threading.Event().wait(fault.delay)
+        self._extra.headers = fault.headers
+        return fault.status, fault.document
+
+    def fault_of(self, path: str) -> Fault | None:
+        """Return what this request meets instead of an answer, beside the faults of the list."""
+        return None
 
     def reply(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         """Return what the venue answers without a fault."""

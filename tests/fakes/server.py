@@ -9,6 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+DROPPED = object()
+"""A document that is never sent: the connection is closed in its place."""
+
 
 class FakeVenue:
     """One venue. Subclasses answer; the base counts requests, waits where told to, and ends cleanly."""
@@ -60,6 +63,9 @@ class FakeVenue:
                 venue.requests.append((self.command, parts.path))
                 venue._released.wait(30)
                 status, document = venue.fault or venue.answer(self.command, parts.path, parts.query, self.headers, body)
+                if document is DROPPED:
+                    self.close_connection = True
+                    return
                 content = document.encode() if isinstance(document, str) else json.dumps(document).encode()
                 try:
                     self.send_response(status)

@@ -176,12 +176,12 @@ def _run(jobs: Sequence[_Job], data_dir: Path, rules: FetchRules, json: bool) ->
 def _with_bars(
     jobs: Sequence[Any], titles: Sequence[str], work: Callable[[Any, Callable[[Any], None]], Imported], data_dir: Path, json: bool
 ) -> None:
-    """Do jobs one after the other behind progress bars; one that fails for now does not keep the others from being done."""
-    from seawall.core.errors import TransientError
+    """Do jobs one after the other behind progress bars; one that fails does not keep the others from being done."""
+    from seawall.core.errors import SeawallError
     from seawall.core.fan_out import Interrupted
 
     documents: list[dict[str, Any]] = []
-    failed: list[str] = []
+    failed: list[tuple[str, SeawallError]] = []
     try:
         with progress_bars() as bars:
             tasks = [bars.add_task(title, total=None, note="waiting") for title in titles]
@@ -192,8 +192,10 @@ def _with_bars(
 
                 try:
                     stored = work(job, show)
-                except TransientError as error:
-                    failed.append(f"{title}: {error}")
+                except Interrupted:
+                    raise
+                except SeawallError as error:
+                    failed.append((title, error))
                     bars.update(task, note="stopped")
                     continue
                 bars.update(task, note=stored.status)
@@ -201,11 +203,15 @@ def _with_bars(
     except KeyboardInterrupt:
         raise Interrupted("stopped by Ctrl-C; the pages that came are kept: run the same command to go on") from None
     if json:
-        print_json({"series": documents, "failed": failed})
+        print_json({"series": documents, "failed": [f"{title}: {error}" for title, error in failed]})
     else:
         _print(documents)
+    if len(titles) == 1 and failed:
+        raise failed[0][1]
     if failed:
-        raise TransientError("; ".join(failed))
+        # The exit code is that of the failure that running again does not mend.
+        worst = max((error for _, error in failed), key=lambda error: error.exit_code)
+        raise type(worst)("; ".join(f"{title}: {error}" for title, error in failed))
 
 
 def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def translated(name: str, error: Exception, secrets: tuple[str, ...], timeout_se
 
 def _transient(ccxt: Any, name: str, error: Exception, timeout_seconds: float, reply: LastReply) -> TransientError | None:
     wait = reply.retry_after
-    if isinstance(error, ccxt.RequestTimeout):
+    if isinstance(error, ccxt.RequestTimeout) and reply.status is None:
         words = f"{name} did not answer within {timeout_seconds:g} s: check the network, then try again"
         return TransientError(words, kind="timeout")
     if reply.status == 418:

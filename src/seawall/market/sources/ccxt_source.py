@@ -205,6 +205,8 @@ class CcxtSource:
         except (TypeError, ValueError, OverflowError):
             raise self._nonsense("values that are no numbers") from None
         table = table.reshape(len(times), len(places))
+        if not np.isfinite(table).all():
+            raise self._nonsense("bars with empty values")
         columns = dict(zip((*BAR_COLUMNS, *extra.values()), table.T, strict=True))
         return pd.DataFrame({"timestamp": from_milliseconds(times), **columns})
 

@@ -20,6 +20,7 @@ from seawall.market.sources.fetch_held import Held, fetched_from, joined
 from seawall.market.sources.fetch_page import Hole
 from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
 from seawall.market.sources.fetch_segment import Segment, SegmentFetch
+from seawall.market.sources.partial import remove_covered
 from seawall.market.sources.protocol import BarSource
 from seawall.market.sources.retries import Asker
 from seawall.market.store import Imported, Store
@@ -137,6 +138,7 @@ class Fetch:
                 f"{iso_ms(stop)} has closed; allowed: an earlier start, or a later end"
             )
         if held is not None and not _before(start_ms, held.start) and stop <= held.stop:
+            remove_covered(self._partial(series), held.start, held.stop)
             return Imported(held.folder, "unchanged", held.manifest)
         if clock.note:
             self._show(replace(self._shown, note=clock.note))

@@ -76,7 +76,7 @@ class SegmentFetch:
         return Segment(between(bars, -(2**62) if start_ms is None else start_ms, stop_ms), partial.holes, notes)
 
     def _walk(self, walk: Walk, partial: Partial, cursor: int, stop_ms: int) -> None:
-        expected = partial.rows + max(0, stop_ms - cursor) // self.series.timeframe.milliseconds
+        expected = partial.rows + max(0, -((cursor - stop_ms) // self.series.timeframe.milliseconds))
         last, done = partial.last, partial.rows
         waiting: list[Stretch] = []
         kept_at = time.monotonic()

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from seawall.core.bars import timestamps_ms
-from seawall.core.errors import DataError, TransientError
+from seawall.core.errors import ConfigError, DataError, TransientError
 from seawall.core.timeframe import Timeframe, iso_ms
 from seawall.market.sources.fetch_page import Disagreement, Hole, between, holes_of, in_order, merged, no_bars
 from seawall.market.sources.protocol import BarSource
@@ -26,6 +26,7 @@ _Found = TypeVar("_Found")
 _BEGINNING_MS = 631_152_000_000
 # Answers that leave out a bar known to be there, before the venue is given up.
 _MOST_FAULTY = 12
+_DAY = Timeframe.parse("1d")
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Walk:
     def earliest(self, stop_ms: int, start_ms: int = _BEGINNING_MS) -> int | None:
         """Return the opening time of the venue's earliest bar in a range, or None where none was found.
 
-        A venue that answers by windows of time is searched by halving, which takes its history for one piece that lasts
-        until the end of the range.
+        A venue that answers by windows of time is searched by halving, over its daily bars first where it has some: so only a
+        hole longer than a page of those can hide what lies before it.
 
         Raises:
             DataError: The venue keeps giving one bar with different values.
@@ -72,18 +73,58 @@ class Walk:
     def _earliest(self, stop_ms: int, start_ms: int) -> int | None:
         page = self._silent_or_not(start_ms, stop_ms)
         if len(page):
-            self._looks_ahead = True
-            return int(timestamps_ms(page)[0])
-        low, high = start_ms, stop_ms
-        if not len(self._silent_or_not(max(start_ms, stop_ms - self._window), stop_ms)):
+            # A bar within the first page's length is no sign: every venue would give it.
+            self._looks_ahead = self._looks_ahead or bool(timestamps_ms(page)[0] >= start_ms + self._window) or None
+            return self._first_of(page, start_ms)
+        newest = max(start_ms, stop_ms - self._window)
+        if not len(self._silent_or_not(newest, stop_ms)):
             return None
         self._looks_ahead = False
-        while high - low > self._window:
-            middle = (low + high) // 2
+        low, high = self._near_first_day(start_ms, stop_ms)
+        for at in range(low, high, self._window) if high < stop_ms else ():
+            page = self._silent_or_not(at, min(at + self._window, high))
+            if len(page):
+                return self._first_of(page, at)
+        return self._by_halving(start_ms, newest, stop_ms)
+
+    def _near_first_day(self, start_ms: int, stop_ms: int) -> tuple[int, int]:
+        """Return a stretch in which the first bar lies, as the venue's daily bars tell; the whole range where they do not."""
+        if self._timeframe.milliseconds >= _DAY.milliseconds:
+            return start_ms, stop_ms
+        try:
+            days = Walk(self._source, self._ask, self._symbol, _DAY, self._answers)
+            first = days.earliest(stop_ms, start_ms - start_ms % _DAY.milliseconds)
+        except ConfigError:
+            # The venue has no daily bars.
+            return start_ms, stop_ms
+        if first is None:
+            return start_ms, stop_ms
+        # A venue's day may begin up to a day before or after the UTC day that its bar is named by.
+        return max(start_ms, first - _DAY.milliseconds), min(stop_ms, first + 2 * _DAY.milliseconds)
+
+    def _by_halving(self, silent: int, heard: int, stop_ms: int) -> int:
+        """Search between a moment from which a page's length is silent and one from which it is not."""
+        while heard - silent > self._window:
+            middle = (silent + heard) // 2
             page = self._silent_or_not(middle, min(middle + self._window, stop_ms))
-            low, high = (low, middle) if len(page) else (middle, high)
-        page = self._silent_or_not(low, min(high + self._window, stop_ms))
-        return int(timestamps_ms(page)[0]) if len(page) else high
+            silent, heard = (silent, middle) if len(page) else (middle, heard)
+        page = self._silent_or_not(heard, min(heard + self._window, stop_ms))
+        return self._first_of(page, heard) if len(page) else heard
+
+    def _first_of(self, page: pd.DataFrame, start_ms: int) -> int:
+        """Return the opening time of the first bar, once enough answers agree that none is before it."""
+        first = int(timestamps_ms(page)[0])
+        agreed, faulty = 1, 0
+        while agreed < self._answers:
+            times = timestamps_ms(self._page(start_ms, first + self._timeframe.milliseconds))
+            if not len(times):
+                faulty += 1
+                self._refuse_silence(faulty, first)
+            elif times[0] < first:
+                first, agreed = int(times[0]), 1
+            else:
+                agreed += 1
+        return first
 
     def step(self, cursor: int, stop_ms: int, before: pd.DataFrame) -> Stretch:
         """Ask for the bars that open in ``cursor <= t < stop_ms``, as many as one page holds.
@@ -114,9 +155,12 @@ class Walk:
 
     def _step(self, cursor: int, stop_ms: int, before: pd.DataFrame) -> Stretch:
         page = self._page(cursor, stop_ms)
-        if not len(page):
-            if not len(before):
-                return self._leading_silence(cursor, stop_ms)
+        if not len(page) and not len(before):
+            first = self._earliest(stop_ms, cursor)
+            if first != cursor:
+                return Stretch(no_bars(), self._silent_until(cursor, stop_ms) if first is None else first, [])
+            page = self._known_page(cursor, stop_ms)
+        elif not len(page):
             end = self._silent_until(cursor, stop_ms)
             page = self._asked_again(page, before, cursor, (cursor, end))
             if not len(page):
@@ -133,9 +177,14 @@ class Walk:
         kept = [hole for hole in holes if len(before) or hole[0] != cursor]
         return Stretch(page, int(times[-1]) + self._timeframe.milliseconds, kept)
 
-    def _leading_silence(self, cursor: int, stop_ms: int) -> Stretch:
-        first = self._earliest(stop_ms, cursor)
-        return Stretch(no_bars(), self._silent_until(cursor, stop_ms) if first is None else first, [])
+    def _known_page(self, cursor: int, stop_ms: int) -> pd.DataFrame:
+        """Return the page that begins with a bar that the venue gave before."""
+        for times in range(1, _MOST_FAULTY + 1):
+            page = self._page(cursor, stop_ms)
+            if len(page):
+                return page
+            self._refuse_silence(times + 1, cursor)
+        raise AssertionError("a page is asked for at least once")
 
     def _asked_again(self, page: pd.DataFrame, before: pd.DataFrame, cursor: int, silent: Hole) -> pd.DataFrame:
         """Ask for the silent stretch until enough answers agree; return the page with what they brought."""
@@ -151,18 +200,22 @@ class Walk:
             left_out = due[~np.isin(due, timestamps_ms(answer))]
             grown = merged(known, answer)
             agreed = 0 if len(grown) > len(known) else agreed + (not len(left_out))
-            faulty += len(left_out) > 0
-            if faulty > _MOST_FAULTY:
-                raise TransientError(
-                    f"{self._source.name} keeps leaving out the bar {iso_ms(int(left_out[0]))} of {self._symbol}, which it gave "
-                    f"before: a hole next to it cannot be told from a fault",
-                    kind="malformed",
-                )
+            if len(left_out):
+                faulty += 1
+                self._refuse_silence(faulty, int(left_out[0]))
             known = grown
             times = timestamps_ms(known)
             if len(answer) and not holes_of(times[times >= cursor], cursor, self._timeframe) and len(times[times >= cursor]):
                 break
         return between(known, cursor, int(timestamps_ms(known)[-1]) + 1) if len(known) else known
+
+    def _refuse_silence(self, times: int, left_out_ms: int) -> None:
+        if times > _MOST_FAULTY:
+            raise TransientError(
+                f"{self._source.name} keeps leaving out the bar {iso_ms(left_out_ms)} of {self._symbol}, which it gave "
+                f"before: a hole next to it cannot be told from a fault",
+                kind="malformed",
+            )
 
     def _silent_until(self, cursor: int, stop_ms: int) -> int:
         """Return how far an empty answer reaches: to the end, where the venue looks for the next bar beyond a page's length."""

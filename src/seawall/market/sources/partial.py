@@ -123,3 +123,26 @@ class Partial:
 
     def _read_parts(self) -> list[pd.DataFrame]:
         return [pd.read_parquet(self.folder / str(part["file"])) for part in self._parts]
+
+
+def remove_covered(folder: Path, start_ms: int | None, stop_ms: int) -> None:
+    """Delete pages that a process left which was killed after it had stored them.
+
+    Args:
+        folder: Where a series keeps the pages of its stretches.
+        start_ms: Opening time from which the venue's bars are all stored; None for its earliest.
+        stop_ms: Opening time before which they are.
+
+    Raises:
+        DataError: They may not be deleted.
+    """
+    for stretch in sorted(folder.glob("*")) if folder.exists() else ():
+        try:
+            state: Any = read_json(stretch / _STATE, "first_asked", "cursor")
+            first, cursor = state["first_asked"], int(state["cursor"])
+            begins = start_ms is None or (first is not None and first >= start_ms)
+        except (DataError, ValueError, TypeError):
+            begins, cursor = True, stop_ms
+        if begins and cursor <= stop_ms:
+            with disk_errors(stretch):
+                shutil.rmtree(stretch)
