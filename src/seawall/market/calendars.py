@@ -205,7 +205,7 @@ def gap_facts(gap_places: pd.DataFrame, times_ms: np.ndarray, timeframe: Timefra
 
 
 def _always(first_ms: int, last_ms: int) -> Spans:
-    return np.array([first_ms], dtype=np.int64), np.array([last_ms], dtype=np.int64)
+    return np.array([first_ms], dtype=np.int64), np.array([max(last_ms, first_ms + 1)], dtype=np.int64)
 
 
 def _currencies(first_ms: int, last_ms: int) -> Spans:
@@ -280,20 +280,31 @@ def _exchange_sessions(name: str, first_ms: int, last_ms: int) -> Spans:
 
 @lru_cache(maxsize=16)
 def _exchange_years(name: str, first: int, last: int) -> Spans:
-    import exchange_calendars  # pyright: ignore[reportMissingTypeStubs]
-
     try:
-        known = exchange_calendars.get_calendar(name, start=f"{first - 1}-12-01", end=f"{last + 1}-01-31")
-    except ValueError as error:
-        raise ConfigError(
-            f"calendar {name!r} does not reach from {first} to {last}: {' '.join(str(error).split())}; allowed: another calendar"
-        ) from error
+        # Sessions may begin the evening before; where the calendar ends with a year, it is taken as far as it goes.
+        known = _schedule(name, f"{first - 1}-12-01", f"{last + 1}-01-31")
+    except ValueError:
+        try:
+            known = _schedule(name, f"{first}-01-01", f"{last}-12-31")
+        except ValueError as error:
+            raise ConfigError(
+                f"calendar {name!r} does not reach from {first} to {last}: {' '.join(str(error).split())}; allowed: another calendar"
+            ) from error
     table = known.schedule
     times = {column: _nat_safe(table[column]) for column in ("open", "break_start", "break_end", "close")}
     paused = times["break_start"] != np.iinfo(np.int64).min
     starts = np.concatenate((times["open"], times["break_end"][paused]))
     ends = np.concatenate((np.where(paused, times["break_start"], times["close"]), times["close"][paused]))
     return np.sort(starts), np.sort(ends)
+
+
+def _schedule(name: str, start: str, end: str) -> Any:
+    import exchange_calendars  # pyright: ignore[reportMissingTypeStubs]
+
+    try:
+        return exchange_calendars.get_calendar(name, start=start, end=end)
+    except NotImplementedError as error:
+        raise ConfigError(f"calendar {name!r} cannot be computed by the installed exchange_calendars; allowed: another") from error
 
 
 def _nat_safe(column: Any) -> np.ndarray:

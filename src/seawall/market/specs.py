@@ -202,7 +202,7 @@ def _market(symbol: str, entry: dict[str, Any], markets: Mapping[str, MarketSpec
     except ValidationError as error:
         # A session is hours or a name: of what cannot be hours, pydantic tells twice.
         problems = [
-            problem for problem in error.errors() if not (problem["loc"][-1] == "str" and isinstance(problem["input"], dict))
+            problem for problem in error.errors() if not (problem["loc"][-1:] == ("str",) and isinstance(problem["input"], dict))
         ]
         lines = [_explain(problem) for problem in problems if problem["type"] != "model_type"]
         raise ConfigError(f"{origin}: market {symbol}: " + "; ".join(lines)) from error
