@@ -138,9 +138,9 @@ def test_no_target_is_refused():
 def test_files_that_were_scaled_differently_are_not_joined(tmp_path):
     bars = hourly(60).assign(x=1.0)
     for month, part, method in (("2024-01", bars.iloc[:30], "minmax"), ("2024-02", bars.iloc[30:], "robust")):
-        part = part.reset_index(drop=True)
-        part.attrs["seawall_scaling"] = {"method": method, "columns": ["x"]}
-        write_tables(tmp_path / f"BTCUSDT-1h-{month}.parquet", {"": part})
+        scaled = part.reset_index(drop=True)
+        scaled.attrs["seawall_scaling"] = {"method": method, "columns": ["x"]}
+        write_tables(tmp_path / f"BTCUSDT-1h-{month}.parquet", {"": scaled})
     (series,) = find_series([str(tmp_path)])
     with pytest.raises(DataError, match="were scaled differently"):
         series.read()

@@ -157,7 +157,7 @@ def test_a_file_that_cannot_be_is_refused_by_file_market_key_and_value(tmp_path,
 
 
 def test_an_absent_file_and_an_unknown_market_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="markets file .*none.yaml cannot be read"):
+    with pytest.raises(ConfigError, match=r"markets file .*none\.yaml cannot be read"):
         load_markets(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match=r"market 'XAUUSX' is unknown; did you mean XAUUSD\? allowed: BTC, ETH"):
         market_spec("XAUUSX")

@@ -287,9 +287,8 @@ def _exchange_years(name: str, first: int, last: int) -> Spans:
         try:
             known = _schedule(name, f"{first}-01-01", f"{last}-12-31")
         except ValueError as error:
-            raise ConfigError(
-                f"calendar {name!r} does not reach from {first} to {last}: {' '.join(str(error).split())}; allowed: another calendar"
-            ) from error
+            said = " ".join(str(error).split())
+            raise ConfigError(f"calendar {name!r} does not reach from {first} to {last}: {said}; allowed: another") from error
     table = known.schedule
     times = {column: _nat_safe(table[column]) for column in ("open", "break_start", "break_end", "close")}
     paused = times["break_start"] != np.iinfo(np.int64).min
