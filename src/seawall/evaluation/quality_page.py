@@ -165,7 +165,8 @@ def _details(checked: Checked) -> dict[str, Any]:
 
 
 def _gap_lines(report: QualityReport) -> list[dict[str, Any]]:
-    longest = report.gap_places.nlargest(_PLACES, "missing") if report.gaps else report.gap_places
+    weighed = ["unexpected", "missing"] if report.calendar is not None else ["missing"]
+    longest = report.gap_places.nlargest(_PLACES, weighed) if report.gaps else report.gap_places
     expected = longest["expected"] if report.calendar is not None else [None] * len(longest)
     return [
         {"after": iso(after), "missing": int(missing), "expected": None if known is None else int(known)}

@@ -74,7 +74,7 @@ def read_zip(path: Path, check: Check | None = None) -> pd.DataFrame:
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     if len(members) != 1:
         raise DataError(f"{name} holds {len(members)} files; allowed: one CSV in a zip")
     member = members[0]

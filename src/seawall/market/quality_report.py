@@ -101,29 +101,33 @@ class QualityReport:
         """Bars with at least one fault, of any kind."""
         return int(self.bad_bars["row"].nunique())
 
-    def named_faults(self, most: int) -> list[dict[str, Any]]:
-        """Return the first faults, one a line: row, time, kind, column and value."""
-        listed = self.bad_bars.head(most)
+    def named_faults(self, most: int | None) -> list[dict[str, Any]]:
+        """Return the first faults, or all for None, one a line: row, time, kind, column and value."""
+        listed = self.bad_bars.iloc[:most]
         columns = [listed[name] for name in ("row", "timestamp", "kind", "column", "value")]
         return [
             {"row": int(row), "timestamp": iso(time), "kind": str(kind), "column": str(column), "value": str(value)}
             for row, time, kind, column, value in zip(*columns, strict=True)
         ]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain values for JSON; of gaps, faults, outliers and runs the first hundred are listed."""
+    def to_dict(self, listed: int | None = _LISTED) -> dict[str, Any]:
+        """Return the report as plain values for JSON.
+
+        Args:
+            listed: Most gaps, faults, outliers and runs to list; None lists them all.
+        """
         counts = self.counts()
         return {
             "rows": self.rows, "first": self.first, "last": self.last, "timeframe": self.timeframe,
             "gaps": self.gaps, "missing": self.missing, "longest_gap_bars": self.longest_gap_bars,
             "calendar": self.calendar, "unexpected_gaps": self.unexpected_gaps, "missing_unexpected": self.missing_unexpected,
             "duplicates": counts.get("duplicate", 0), "disorder": counts.get("disorder", 0),
-            "bad": self.bad, "bad_by_kind": counts, "bad_bars": self.named_faults(_LISTED),
+            "bad": self.bad, "bad_by_kind": counts, "bad_bars": self.named_faults(listed),
             "zero_volume": self.zero_volume, "zero_volume_share": self.zero_volume / self.rows, "flat": self.flat,
             "max_move": self.max_move, "outliers": len(self.outliers), "stylised": dict(self.stylised),
             "policy": dict(self.policy), "filled": self.filled, "dropped": self.dropped, "notes": list(self.notes),
-            "gap_places": _listed(self.gap_places), "outlier_places": _listed(self.outliers),
-            "zero_volume_places": _listed(self.zero_volume_runs), "flat_places": _listed(self.flat_runs),
+            "gap_places": _listed(self.gap_places, listed), "outlier_places": _listed(self.outliers, listed),
+            "zero_volume_places": _listed(self.zero_volume_runs, listed), "flat_places": _listed(self.flat_runs, listed),
         }  # fmt: skip
 
 
@@ -207,11 +211,12 @@ def _gaps(on_grid: np.ndarray, timeframe: Timeframe) -> pd.DataFrame:
 def _max_move(closes: np.ndarray) -> float:
     before, after = closes[:-1], closes[1:]
     usable = (before > 0.0) & np.isfinite(before) & np.isfinite(after)
-    moves = np.abs(after[usable] / before[usable] - 1.0)
+    with np.errstate(over="ignore"):
+        moves = np.abs(after[usable] / before[usable] - 1.0)
     return float(moves.max()) if moves.size else 0.0
 
 
-def _listed(places: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the first hundred lines as plain values, times as ISO 8601."""
-    lines = cast("list[dict[str, Any]]", places.head(_LISTED).to_dict("records"))
+def _listed(places: pd.DataFrame, most: int | None) -> list[dict[str, Any]]:
+    """Return the first lines as plain values, times as ISO 8601."""
+    lines = cast("list[dict[str, Any]]", places.iloc[:most].to_dict("records"))
     return [{name: iso(value) if isinstance(value, pd.Timestamp) else value for name, value in line.items()} for line in lines]

@@ -210,7 +210,7 @@ def _page_name(entries: Sequence[SeriesCheck]) -> str:
 
 def _document(entries: Sequence[SeriesCheck], panel: PanelFacts | None, page: Path | None) -> dict[str, Any]:
     documents = [
-        {"name": entry.name, **(entry.report.to_dict() if entry.report is not None else {"error": entry.error})}
+        {"name": entry.name, **(entry.report.to_dict(listed=None) if entry.report is not None else {"error": entry.error})}
         for entry in entries
     ]
     shared = None if panel is None else {"common": panel.common, "union": panel.union, "absent": panel.absent}
@@ -221,7 +221,7 @@ def _document(entries: Sequence[SeriesCheck], panel: PanelFacts | None, page: Pa
 
 def _print_checks(entries: Sequence[SeriesCheck], panel: PanelFacts | None, page: Path | None) -> None:
     if len(entries) == 1 and entries[0].report is not None:
-        print_quality(entries[0].name, entries[0].report.to_dict())
+        print_quality(entries[0].name, entries[0].report.to_dict(listed=None))
     elif len(entries) > 1:
         columns = ("series", "bars", "first", "last", "gaps", "missing", "zero volume", "flat", "outliers", "bad")
         rows = []

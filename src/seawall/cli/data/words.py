@@ -40,13 +40,22 @@ def print_quality(name: str, facts: dict[str, Any]) -> None:
     names = ("zero_volume", "flat", "outliers", "duplicates", "disorder", "bad")
     counts = ", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names)
     out.print(f"  gaps {holes}, {counts}")
-    for gap in facts["gap_places"][:_LISTED]:
-        out.print(f"  gap after {gap['after'][:16]}: {gap['missing']} bars")
-    if facts["gaps"] > _LISTED:
-        out.print(f"  … and {facts['gaps'] - _LISTED} more gaps; --json lists them")
+    _print_gaps(facts)
     for fault in facts["bad_bars"][:_LISTED]:
         out.print(f"  bad row {fault['row']}, {fault['timestamp'][:16]}: {fault['kind']} {fault['column']} {fault['value']}")
     if len(facts["bad_bars"]) > _LISTED:
         out.print(f"  … and more bad bars, {facts['bad']} in all; --json lists them")
     for note in facts["notes"]:
         out.print(f"  note: {note}")
+
+
+def _print_gaps(facts: dict[str, Any]) -> None:
+    """Print the first gaps; with a calendar, those that it does not explain."""
+    told = bool(facts.get("calendar"))
+    places = [gap for gap in facts["gap_places"] if not told or gap["unexpected"]]
+    for gap in places[:_LISTED]:
+        lost = f", {gap['unexpected']} of them while it was open" if told else ""
+        out.print(f"  gap after {gap['after'][:16]}: {gap['missing']} bars{lost}")
+    more = (facts["unexpected_gaps"] if told else facts["gaps"]) - len(places[:_LISTED])
+    if more > 0:
+        out.print(f"  … and {more} more gaps; seawall data check --json lists them")
