@@ -144,3 +144,21 @@ def test_files_that_were_scaled_differently_are_not_joined(tmp_path):
     (series,) = find_series([str(tmp_path)])
     with pytest.raises(DataError, match="were scaled differently"):
         series.read()
+
+
+@pytest.mark.parametrize("column", ["symbol", "Tic"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather"])
+def test_a_file_of_several_symbols_below_each_other_is_as_many_series(tmp_path, suffix, column):
+    parts = {"AAA": hourly(20), "BBB": hourly(30, seed=1)}
+    table = pd.concat([bars.assign(**{column: name}) for name, bars in parts.items()], ignore_index=True)
+    write_tables(tmp_path / f"panel{suffix}", {"": table.sample(frac=1.0, random_state=0).sort_values("timestamp", kind="stable")})
+    found = find_series([str(tmp_path / f"panel{suffix}")])
+    assert [(one.symbol, one.origin) for one in found] == [(name, f"panel{suffix} {name}") for name in parts]
+    assert [bars_digest(one.read()) for one in found] == [bars_digest(bars) for bars in parts.values()]
+
+
+def test_a_column_of_one_symbol_is_ignored_and_said(tmp_path):
+    hourly(20).assign(symbol="AAA").to_csv(tmp_path / "binance_BTCUSDT_1h.csv", index=False)
+    (series,) = find_series([str(tmp_path)])
+    assert series.symbol == "BTCUSDT"
+    assert series.read().attrs["notes"] == ["columns not known here are ignored: symbol"]

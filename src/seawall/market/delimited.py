@@ -48,6 +48,13 @@ def read_csv(path: Path, check: Check | None = None) -> pd.DataFrame:
     return _parsed(content, path.name, check)
 
 
+def csv_columns(path: Path) -> list[str]:
+    """Return the names in the first line of a .csv or .csv.gz file, without reading its rows."""
+    with _ARROW.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
+        content: Any = stream.read(1 << 20)
+    return _header(content)[0]
+
+
 def read_zip(path: Path, check: Check | None = None) -> pd.DataFrame:
     """Read the one CSV file in a zip; Binance's ``.CHECKSUM`` beside it is verified where it is there.
 
@@ -107,10 +114,15 @@ def _verify_checksum(path: Path) -> None:
         )
 
 
-def _parsed(content: Any, origin: str, check: Check | None) -> pd.DataFrame:
+def _header(content: Any) -> tuple[list[str], str]:
+    """Return the names in the first line, and what separates them."""
     first = bytes(memoryview(content)[: 1 << 20]).removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8").strip("\r")
     separator = max(_SEPARATORS, key=first.count)
-    header = [name.strip().strip('"') for name in first.split(separator)]
+    return [name.strip().strip('"') for name in first.split(separator)], separator
+
+
+def _parsed(content: Any, origin: str, check: Check | None) -> pd.DataFrame:
+    header, separator = _header(content)
     headless = len(header) == len(BINANCE_DUMP_COLUMNS) and header[0].isdigit()
     names: list[str] = [*BINANCE_DUMP_COLUMNS] if headless else header
     if check is not None:

@@ -14,10 +14,14 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.market.columns import numbers, times
 from seawall.market.dialects import plain_names, recognise, remarks
-from seawall.market.tables import SCALING, SUFFIXES, read_tables, table_keys
+from seawall.market.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
+
+_SYMBOL_COLUMNS = ("symbol", "tic", "ticker")
 
 
-def read_bars(path: Path, root: Path | None = None, key: str | None = None, own: Sequence[str] = ()) -> pd.DataFrame:
+def read_bars(
+    path: Path, root: Path | None = None, key: str | None = None, own: Sequence[str] = (), symbol: str | None = None
+) -> pd.DataFrame:
     """Read one table of a file into a bar frame, in the file's own order and with its faults: `apply_quality` comes next.
 
     The dialects are those of `seawall.market.dialects`. Times with a zone become UTC; times without one are read as UTC, and said
@@ -27,6 +31,7 @@ def read_bars(path: Path, root: Path | None = None, key: str | None = None, own:
         path: A file that ends in one of `seawall.market.tables.SUFFIXES`, absolute or relative to `root`.
         root: Folder that a relative path starts from; the current one where None.
         key: Table of an HDF5 file, as ``/15m``; not needed where it holds one.
+        symbol: Which one, of a file with a column of symbols; see `symbols_in`. Rows then count within it.
         own: Other columns to keep under these names, as a user's own features; a value must be known when its bar closes.
 
     Returns:
@@ -47,7 +52,35 @@ def read_bars(path: Path, root: Path | None = None, key: str | None = None, own:
     # A CSV is refused by its header, before a row is read.
     tables = read_tables(found, wanted, lambda names: _refuse_header(names, found.name))
     (table,) = tables.values()
-    return _bars(table, found.name if len(keys) == 1 else f"{found.name} {wanted}", own)
+    origin = found.name if len(keys) == 1 else f"{found.name} {wanted}"
+    return _bars(table, origin, own) if symbol is None else _bars(_of_symbol(table, symbol), f"{origin} {symbol}", own)
+
+
+def symbols_in(path: Path) -> list[str]:
+    """Return the symbols of a file that holds the bars of several below each other, told apart by a column of their names.
+
+    Args:
+        path: A Parquet, feather or CSV file, as ``seawall data align`` writes one.
+
+    Returns:
+        Names in the order in which they first stand; none where there is no such column, or only one name in it.
+    """
+    if not any(name.strip().lower() in _SYMBOL_COLUMNS for name in column_names(path)):
+        return []
+    (table,) = read_tables(path).values()
+    names = [str(name) for name in table[_symbol_column(table)].dropna().unique()]
+    return names if len(names) > 1 else []
+
+
+def _symbol_column(table: pd.DataFrame) -> str:
+    return next(str(name) for name in table.columns if str(name).strip().lower() in _SYMBOL_COLUMNS)
+
+
+def _of_symbol(table: pd.DataFrame, symbol: str) -> pd.DataFrame:
+    column = _symbol_column(table)
+    chosen = table[table[column].astype(str) == symbol].drop(columns=column).reset_index(drop=True)
+    chosen.attrs = table.attrs
+    return chosen
 
 
 def _refuse_header(names: Sequence[str], origin: str) -> None:

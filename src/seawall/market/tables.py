@@ -10,13 +10,19 @@ from typing import Any, cast
 
 import pandas as pd
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
+from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, replacing_file, write_json
-from seawall.market.delimited import Check, read_csv, read_zip
+from seawall.market.delimited import Check, csv_columns, read_csv, read_zip
 from seawall.market.hdf5 import hdf5_keys, read_hdf5, write_hdf5
 
 _ARROW: Any = pyarrow
+_PARQUET: Any = parquet
+# pyarrow and zlib name what is wrong in a file in many ways; none is a fault of the program.
+_UNREADABLE: tuple[type[Exception], ...] = (
+    _ARROW.ArrowException, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError,
+)  # fmt: skip
 _MAGIC = (
     (b"PAR1", "Parquet"),
     (b"ARROW1", "feather"),
@@ -47,6 +53,24 @@ def table_keys(path: Path) -> list[str]:
     return hdf5_keys(path) if _checked(path) in HDF5_SUFFIXES else [""]
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the column names of a Parquet, feather or CSV file without reading its rows; none of a zip or an HDF5 file.
+
+    Raises:
+        DataError: The file is missing, empty, of another kind than its name says, or unreadable.
+    """
+    kind = _CONTENT[_checked(path)]
+    try:
+        if kind == "Parquet":
+            return [str(name) for name in _PARQUET.read_schema(path).names]
+        if kind == "feather":
+            with _ARROW.memory_map(str(path)) as source:
+                return [str(name) for name in _ARROW.ipc.open_file(source).schema.names]
+        return csv_columns(path) if kind in ("text or unknown", "gzip") else []
+    except _UNREADABLE as error:
+        raise _cannot_be_read(path, error) from error
+
+
 def read_tables(path: Path, key: str | None = None, check: Check | None = None) -> dict[str, pd.DataFrame]:
     """Read every table of a file.
 
@@ -72,11 +96,10 @@ def read_tables(path: Path, key: str | None = None, check: Check | None = None) 
     readers: dict[str, Callable[[Path], Any]] = {"Parquet": pd.read_parquet, "feather": pd.read_feather}
     delimited = read_zip if suffix == ".zip" else read_csv
     read = readers.get(_CONTENT[suffix], lambda file: delimited(file, check))
-    # pyarrow and zlib name what is wrong in a file in many ways; none is a fault of the program.
     try:
         table = cast("pd.DataFrame", read(path))
-    except (_ARROW.ArrowException, OSError, EOFError, zlib.error, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} cannot be read as {suffix}: {(str(error) or repr(error)).splitlines()[0]}") from error
+    except _UNREADABLE as error:
+        raise _cannot_be_read(path, error) from error
     table = _with_index_as_column(table, path.name)
     sidecar = _sidecar(path)
     if _CONTENT[suffix] not in readers and sidecar.is_file():
@@ -144,6 +167,10 @@ def _checked(path: Path) -> str:
     if kind != _CONTENT[suffix]:
         raise DataError(f"{path} is named {suffix} but its content is {kind}; rename it to what it is, or export it again")
     return suffix
+
+
+def _cannot_be_read(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as {suffix_of(path)}: {(str(error) or repr(error)).splitlines()[0]}")
 
 
 def _with_index_as_column(table: pd.DataFrame, origin: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
-from seawall.market.files import infer_identity, read_bars
+from seawall.market.files import infer_identity, read_bars, symbols_in
 from seawall.market.tables import HDF5_SUFFIXES, SUFFIXES, suffix_of, table_keys
 
 _NO_TIME = np.datetime64("NaT", "ms").astype(np.int64)
@@ -36,6 +36,7 @@ class FileSeries:
         timeframe: Label of the bar length; None where no name tells it and the bars must.
         paths: The files, by name.
         key: Table of an HDF5 file; None elsewhere.
+        part: Symbol in a file of several; None elsewhere.
     """
 
     source: str
@@ -43,12 +44,13 @@ class FileSeries:
     timeframe: str | None
     paths: tuple[Path, ...]
     key: str | None = None
+    part: str | None = None
 
     @property
     def origin(self) -> str:
         """Name of the file, or of the first and the last where there are several."""
         if len(self.paths) == 1:
-            return self.paths[0].name + (f" {self.key}" if self.key else "")
+            return " ".join(filter(None, (self.paths[0].name, self.key, self.part)))
         return f"{self.paths[0].name} to {self.paths[-1].name} ({len(self.paths)} files)"
 
     def read(self, own: Sequence[str] = ()) -> pd.DataFrame:
@@ -60,7 +62,7 @@ class FileSeries:
         Raises:
             DataError: A file cannot be read, or two files differ in a bar that both have.
         """
-        frames = [read_bars(path, key=self.key, own=own) for path in self.paths]
+        frames = [read_bars(path, key=self.key, own=own, symbol=self.part) for path in self.paths]
         return frames[0] if len(frames) == 1 else _joined([str(path) for path in self.paths], frames)
 
 
@@ -85,8 +87,8 @@ def find_series(targets: Sequence[str]) -> list[FileSeries]:
 def search(targets: Sequence[str]) -> Found:
     """Look for series in files, folders and globs.
 
-    Binance's dumps of one symbol are one series; each table of an HDF5 file is one. Any other file is a series of its own, and two
-    that come to one name are refused.
+    Binance's dumps of one symbol are one series; each table of an HDF5 file is one, and each symbol of a file of several. Any
+    other file is a series of its own, and two that come to one name are refused.
 
     Args:
         targets: Paths of files or folders, or globs such as ``dumps/*.zip`` and ``**/*.parquet``. Folders are searched with
@@ -146,11 +148,20 @@ def _series_of(path: Path) -> Iterator[FileSeries]:
         symbol = f"{symbol}_{stretch['tail']}"
     whole = FileSeries(source, symbol, timeframe, (path,))
     if suffix_of(path) not in HDF5_SUFFIXES:
-        yield whole
+        parts = _symbols(path)
+        yield from (replace(whole, symbol=part, part=part) for part in parts) if parts else (whole,)
         return
     keys = table_keys(path)
     for key in keys:
         yield _of_key(whole, key, alone=len(keys) == 1)
+
+
+def _symbols(path: Path) -> list[str]:
+    try:
+        return symbols_in(path)
+    except DataError:
+        # Told when the series is read.
+        return []
 
 
 def _of_key(whole: FileSeries, key: str, *, alone: bool) -> FileSeries:
