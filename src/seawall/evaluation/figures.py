@@ -46,7 +46,7 @@ def price_figure(ledger: Ledger) -> go.Figure:
     _add_fills(figure, ledger, liquidated, "liquidated", LOSS, "star")
     figure.update_yaxes(title_text="price")
     figure.update_xaxes(range=[int(time) for time in ledger.timestamps_ms[[0, -1]]])
-    return _laid_out(figure, 420)
+    return laid_out(figure, 420)
 
 
 def equity_figure(ledgers: Ledgers) -> go.Figure:
@@ -66,7 +66,7 @@ def equity_figure(ledgers: Ledgers) -> go.Figure:
     else:
         figure.update_yaxes(title_text="net return, %", row=1, col=1)
     figure.update_yaxes(title_text="drawdown, %", row=2, col=1)
-    return _laid_out(figure, 520)
+    return laid_out(figure, 520)
 
 
 def exposure_figure(ledger: Ledger) -> go.Figure:
@@ -76,7 +76,7 @@ def exposure_figure(ledger: Ledger) -> go.Figure:
     figure = go.Figure(_line(_dates(ledger.timestamps_ms[1:])[kept], exposure[kept], "exposure", ENSEMBLE, width=1.0))
     figure.update_traces(line_shape="hv", fill="tozeroy", fillcolor="rgba(59,125,221,0.18)")
     figure.update_yaxes(title_text="share of equity")
-    return _laid_out(figure, 260, legend=False)
+    return laid_out(figure, 260, legend=False)
 
 
 def costs_figure(ledger: Ledger) -> go.Figure:
@@ -89,7 +89,7 @@ def costs_figure(ledger: Ledger) -> go.Figure:
         trace = _line(dates[kept], paid[kept], words, colour, width=1.2)
         figure.add_trace(trace.update(stackgroup="costs", line_shape="hv"))
     figure.update_yaxes(title_text="paid so far, quote units", rangemode="tozero")
-    return _laid_out(figure, 300)
+    return laid_out(figure, 300)
 
 
 def stress_figure(stress: Mapping[str, Any], charged_return: float) -> go.Figure:
@@ -116,7 +116,7 @@ def stress_figure(stress: Mapping[str, Any], charged_return: float) -> go.Figure
         )
     figure.update_xaxes(title_text="multiple of the costs charged")
     figure.update_yaxes(title_text="net return, %")
-    return _laid_out(figure, 340, dates=False)
+    return laid_out(figure, 340, dates=False)
 
 
 def interval_figure(document: Mapping[str, Any]) -> go.Figure:
@@ -147,7 +147,7 @@ def interval_figure(document: Mapping[str, Any]) -> go.Figure:
     order = [escape(row[0]) for row in known]
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], automargin=True)
     figure.update_xaxes(title_text="mean log return per bar, bps")
-    return _laid_out(figure, 90 + 34 * max(len(known), 3), dates=False, legend=False)
+    return laid_out(figure, 90 + 34 * max(len(known), 3), dates=False, legend=False)
 
 
 def _spans_orders(ledgers: Ledgers) -> bool:
@@ -221,14 +221,22 @@ def _drawn(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def _laid_out(figure: go.Figure, height: int, *, dates: bool = True, legend: bool = True) -> go.Figure:
-    """Give every figure the same margins and legend; the theme is the page's."""
+def laid_out(figure: go.Figure, height: int, *, dates: bool = True, legend: bool = True, hover: str | None = None) -> go.Figure:
+    """Give every figure the same margins and legend; the theme is the page's.
+
+    Args:
+        figure: The figure, which is changed.
+        height: In pixels.
+        dates: Whether the x axis is one of time.
+        legend: Whether there is a legend above.
+        hover: Plotly's mode of hovering; all at one time on an axis of time, else the closest.
+    """
     figure.update_layout(
         height=height,
         margin={"l": 56, "r": 16, "t": 36 if legend else 12, "b": 40},
         legend={"orientation": "h", "x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
         showlegend=legend,
-        hovermode="x unified" if dates else "closest",
+        hovermode=hover or ("x unified" if dates else "closest"),
         template="none",
     )
     figure.update_xaxes(automargin=True, zeroline=False)

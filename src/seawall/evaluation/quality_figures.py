@@ -16,7 +16,7 @@ from plotly.subplots import make_subplots
 
 from seawall.core.bars import timestamps_ms
 from seawall.core.timeframe import Timeframe
-from seawall.evaluation.figures import ENSEMBLE, LOSS, QUIET, VETO
+from seawall.evaluation.figures import ENSEMBLE, LOSS, QUIET, VETO, laid_out
 from seawall.evaluation.thinning import kept_marks, kept_points
 from seawall.market.faults import UNPLACED_KINDS
 from seawall.market.outliers import DEVIATIONS
@@ -63,7 +63,7 @@ def coverage_figure(series: Sequence[Checked]) -> go.Figure:
             figure.add_trace(trace.update(marker=marker, hovertemplate="%{y}: " + words + " after %{x}<extra></extra>"))
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True, showgrid=False)
     figure.update_yaxes(range=[-0.5, len(names) - 0.5])
-    return _laid_out(figure, 110 + 22 * max(len(names), 2))
+    return laid_out(figure, 110 + 22 * max(len(names), 2), hover="closest")
 
 
 def series_figure(checked: Checked) -> go.Figure:
@@ -90,7 +90,7 @@ def series_figure(checked: Checked) -> go.Figure:
     figure.update_yaxes(title_text="outliers, deviations", type="log", row=3, col=1)
     if times.size:
         figure.update_xaxes(range=[int(times[0]), int(times[-1])])
-    return _laid_out(figure, 520)
+    return laid_out(figure, 520, hover="closest")
 
 
 def volume_figure(checked: Checked) -> go.Figure:
@@ -117,7 +117,8 @@ def volume_figure(checked: Checked) -> go.Figure:
     figure.update_yaxes(title_text="close", row=1, col=3)
     figure.update_xaxes(title_text="%", row=1, col=3)
     figure.update_annotations(font_size=12.5)
-    return _laid_out(figure, 280, dates=False)
+    figure.update_layout(bargap=0.08)
+    return laid_out(figure, 280, dates=False)
 
 
 def correlation_figure(panel: PanelFacts) -> go.Figure:
@@ -132,7 +133,7 @@ def correlation_figure(panel: PanelFacts) -> go.Figure:
     heat.update(hoverongaps=False, hovertemplate="%{y} with %{x}: %{z:.2f}<extra></extra>")
     figure = go.Figure(heat)
     figure.update_yaxes(autorange="reversed")
-    return _laid_out(figure, 150 + max(200, 22 * len(names)), dates=False)
+    return laid_out(figure, 150 + max(200, 22 * len(names)), dates=False)
 
 
 def _coverage(times: np.ndarray, step_ms: int, edges: np.ndarray) -> np.ndarray:
@@ -274,21 +275,3 @@ def _float(times_ms: np.ndarray) -> np.ndarray:
 
 def _counted(name: str, shown: int, found: int) -> str:
     return name if shown == found else f"{name} ({shown:,} of {found:,} shown)"
-
-
-def _laid_out(figure: go.Figure, height: int, *, dates: bool = True) -> go.Figure:
-    """Give every figure the same margins and legend; the theme is the page's."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 56, "r": 16, "t": 36, "b": 40},
-        legend={"orientation": "h", "x": 0.0, "y": 1.0, "xanchor": "left", "yanchor": "bottom"},
-        showlegend=dates,
-        hovermode="closest",
-        bargap=0.08,
-        template="none",
-    )
-    figure.update_xaxes(automargin=True, zeroline=False)
-    if dates:
-        figure.update_xaxes(type="date")
-    figure.update_yaxes(automargin=True, zeroline=False)
-    return figure
