@@ -14,6 +14,8 @@ from seawall.core.errors import DataError
 _UNITS = ((1e11, "s"), (1e14, "ms"), (1e17, "us"), (np.inf, "ns"))
 _PER_MILLISECOND = {"s": 1_000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _SMALLEST_COUNT = 1e8
+# Nanoseconds end here, in the year 2262.
+_LARGEST_COUNT = 9.2e18
 _PARSE: Any = pd.to_datetime
 _ISO = "allowed: ISO 8601 as in 2024-01-31 13:00:00 or 2024-01-31T13:00:00Z, or whole seconds, ms, us or ns since 1970"
 
@@ -99,7 +101,7 @@ def _utc(column: pd.Series[Any], name: str) -> tuple[pd.Series[Any], list[str]]:
 def _counted(values: np.ndarray, name: str, origin: str) -> tuple[pd.Series[Any], list[str]]:
     present = np.isfinite(values)
     units = np.searchsorted([bound for bound, _ in _UNITS], np.abs(values), side="right")
-    small = np.flatnonzero(present & ((values < _SMALLEST_COUNT) | (values != np.rint(values))))
+    small = np.flatnonzero(present & ((values < _SMALLEST_COUNT) | (values > _LARGEST_COUNT) | (values != np.rint(values))))
     if small.size:
         raise DataError(f"{origin} row {small[0]} has {name} = {values[small[0]]:g}, which is no count of time since 1970; {_ISO}")
     other = np.flatnonzero(present & (units != units[present][0])) if present.any() else small
