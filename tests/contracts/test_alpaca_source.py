@@ -108,7 +108,7 @@ def test_stocks_are_unadjusted_and_of_the_free_feed_unless_another_is_named(venu
     everything(open_alpaca({**keyed, "ALPACA_FEED": "SIP"}), "AAPL", DAY)
     assert [(query["feed"], query["adjustment"]) for query in venue.queries] == [("iex", "raw"), ("sip", "raw")]
     assert {path for _, path in venue.requests} == {"/v2/stocks/bars"}
-    assert open_alpaca({**keyed, "ALPACA_FEED": "sip"}).provenance["stock_feed"] == "sip"
+    assert open_alpaca({**keyed, "ALPACA_FEED": "sip"}).provenance("AAPL")["stock_feed"] == "sip"
 
 
 def test_stocks_without_keys_name_the_keys_and_ask_nothing(venue, free):

@@ -90,7 +90,7 @@ def test_an_unknown_symbol_or_length_is_refused_with_near_ones(source):
 def test_an_exchange_that_ccxt_does_not_know_is_refused(name):
     with pytest.raises(ConfigError, match=f"'{name}'"):
         open_source(name, environment={})
-    with pytest.raises(ConfigError, match=f"'{name}', which ccxt does not know"):
+    with pytest.raises(ConfigError, match=f"exchange '{name}' is one that ccxt does not know"):
         open_source("ccxt", exchange=name, environment={})
 
 
@@ -98,7 +98,7 @@ def test_the_exchange_is_binance_unless_another_is_named():
     assert open_source("ccxt", environment={}).name == "binance"
     assert open_source("ccxt", environment={"SEAWALL_CCXT_EXCHANGE": "Kraken"}).name == "kraken"
     assert open_source("ccxt", exchange="okx", environment={"SEAWALL_CCXT_EXCHANGE": "kraken"}).name == "okx"
-    assert open_source("coinbase", environment={}).provenance["exchange"] == "coinbase"
+    assert open_source("coinbase", environment={}).provenance("BTC/USD")["exchange"] == "coinbase"
 
 
 def test_the_switch_to_the_test_network_is_not_heeded_for_history():

@@ -11,9 +11,11 @@ from fakes.tradelocker import FakeTradeLocker, account_of
 from seawall.core.bars import BAR_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, TransientError
 from seawall.core.timeframe import Timeframe
+from seawall.market.sources.fetch import Fetch, FetchRules
 from seawall.market.sources.registry import open_source
 from seawall.market.sources.tradelocker_client import TradeLockerClient
 from seawall.market.sources.tradelocker_source import open_tradelocker
+from seawall.market.store import Store
 
 T0 = 1_704_067_200_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
@@ -86,27 +88,37 @@ def test_several_pages_keep_the_broker_s_own_limit_and_are_together_the_whole(ve
     assert source.page_bars == 100
 
 
-def test_years_without_data_are_crossed_by_daily_bars(venue, source):
+def walked(source, tmp_path, symbol="XAUUSD", **rules):
+    work = Fetch(Store(tmp_path), source, lambda _progress: None, FetchRules(now_ms=lambda: T0 + 250 * STEP_MS, **rules))
+    return timestamps_ms(Store(tmp_path).load(str(work.fetch(symbol, QUARTER).folder))[0])
+
+
+def test_the_first_bar_is_found_over_the_daily_bars(venue, source, tmp_path):
     venue.most_bars = 1_000
-    page = source.page("XAUUSD", QUARTER, T0 - 2_000 * DAY_MS, T0 + 250 * STEP_MS)
-    assert timestamps_ms(page)[0] == T0
-    # 2,000 days of 15 minutes are 192 requests of 1,000 bars.
-    assert len(venue.queries) < 10
+    assert walked(source, tmp_path).tolist() == [row[0] for row in ROWS]
+    # Since 1990 there are 1,190 windows of 1,000 quarters of an hour.
+    assert len(venue.queries) < 120
 
 
-def test_an_instrument_without_daily_bars_is_crossed_step_by_step(venue, source):
+def test_an_instrument_whose_daily_bars_begin_long_before_is_searched_by_halving(venue, source, tmp_path):
     venue.most_bars = 100
-    page = source.page("NODAYS", QUARTER, T0 - 350 * STEP_MS, T0 + 250 * STEP_MS)
-    assert timestamps_ms(page)[0] == T0
+    venue.bars[("XAUUSD", "1D")] = make_rows(T0 - 4_000 * DAY_MS, DAY_MS, 4_003)
+    assert walked(source, tmp_path).tolist() == [row[0] for row in ROWS]
+    # 384,000 quarters of an hour are 3,840 windows.
+    assert len(venue.queries) < 200
+
+
+def test_an_instrument_without_daily_bars_is_searched_by_its_own(venue, source, tmp_path):
+    venue.most_bars = 100
+    assert walked(source, tmp_path, "NODAYS").tolist() == [row[0] for row in ROWS]
     assert {query["resolution"] for query in venue.queries} == {"15m"}
 
 
-def test_a_broker_s_day_that_begins_before_its_name_loses_no_bar(venue, source):
+def test_a_broker_s_day_that_begins_before_its_name_loses_no_bar(venue, source, tmp_path):
     venue.most_bars = 50
     early = make_rows(T0 - 8 * STEP_MS, STEP_MS, 8)
     venue.bars[("XAUUSD", "15m")] = [*early, *ROWS]
-    page = source.page("XAUUSD", QUARTER, T0 - 30 * DAY_MS, T0 + 250 * STEP_MS)
-    assert timestamps_ms(page)[0] == T0 - 8 * STEP_MS
+    assert walked(source, tmp_path)[0] == T0 - 8 * STEP_MS
 
 
 def test_no_data_is_an_empty_page(source):
@@ -199,7 +211,7 @@ def test_an_account_that_is_not_there_is_refused_with_those_that_are(venue, envi
 def test_an_instrument_is_stored_by_its_own_name_without_a_slash(source):
     assert source.stored_symbol("xauusd", QUARTER) == "XAUUSD"
     assert source.stored_symbol("BTCUSD", Timeframe.parse("1m")) == "BTCUSD"
-    assert source.provenance["bar_side"] == {"XAUUSD": "BID", "BTC/USD": "BID"}
+    assert source.provenance("XAUUSD")["bar_side"] == "BID"
 
 
 def test_an_unknown_instrument_or_bar_length_is_refused_with_what_is_allowed(source):

@@ -41,6 +41,7 @@ class ListSource:
         bend: Takes a page and its number, from 1 on, and returns what is answered, or raises.
         looks_ahead: Whether a page begins at the first bar from its start on, however far; else it covers a page's length of time.
         daily: Whether it has daily bars too.
+        by_length: Its bars of other lengths.
         asked: Start and stop of every page, in hours after `T0`.
     """
 
@@ -54,9 +55,10 @@ class ListSource:
         self.asked: list[tuple[float, float]] = []
         self.pause_seconds = 0.0
         self.place = "here"
+        self.local_days = False
+        self.by_length: dict[Timeframe, pd.DataFrame] = {}
 
-    @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self, symbol: str) -> dict[str, Any]:
         return {"source": "listed", "place": self.place}
 
     def stored_symbol(self, symbol: str, timeframe: Timeframe) -> str:
@@ -67,7 +69,7 @@ class ListSource:
 
     def page(self, symbol: str, timeframe: Timeframe, start_ms: int, stop_ms: int) -> pd.DataFrame:
         self.asked.append(((start_ms - T0) / STEP, (stop_ms - T0) / STEP))
-        bars = self.bars if timeframe == HOUR else self._daily(timeframe)
+        bars = self.by_length.get(timeframe, self.bars) if timeframe in (HOUR, *self.by_length) else self._daily(timeframe)
         times = timestamps_ms(bars)
         stop = stop_ms if self.looks_ahead else min(stop_ms, start_ms + self.page_bars * timeframe.milliseconds)
         found = bars[(times >= start_ms) & (times < stop)].head(self.page_bars)

@@ -11,6 +11,7 @@ import pytest
 from fakes.sources import HOUR, STEP, ListSource, at, hourly, rules
 from seawall.core.bars import bars_digest, timestamps_ms
 from seawall.core.errors import ConfigError, DataError, TransientError
+from seawall.core.timeframe import Timeframe, moment_ms
 from seawall.market.quality import QualityParams, apply_quality
 from seawall.market.sources.fetch import Fetch
 from seawall.market.sources.fetch_rules import Patience
@@ -472,3 +473,160 @@ def test_pages_of_a_longer_range_outlive_an_update_that_adds_nothing(store):
     fetched(store, source, start=0)
     assert source.asked[0][0] == 30
     assert hours(store) == list(range(100))
+
+
+def windows(count=400, absent=tuple(range(60, 180)), page_bars=10):
+    """A venue that answers by windows, with a hole of many pages."""
+    return ListSource(hourly(count, absent=absent), page_bars, looks_ahead=False)
+
+
+@pytest.mark.parametrize("number", range(1, 80, 3))
+@pytest.mark.parametrize("shift", ["the page before", "a window ahead", "the newest page", "no rows"])
+def test_one_wrong_page_never_cuts_a_history_off_at_a_long_hole(tmp_path, number, shift):
+    source = windows()
+    whole, older = source.bars, [source.bars.head(0)]
+
+    def bend(page, asked):
+        if asked != number:
+            older[0] = page
+            return page
+        if shift == "the page before":
+            return older[0]
+        if shift == "the newest page":
+            return whole.tail(10)
+        first = int(timestamps_ms(page)[0]) if len(page) else 0
+        times = timestamps_ms(whole)
+        return (
+            whole[(times >= first + 10 * STEP) & (times < first + 20 * STEP)]
+            if shift == "a window ahead" and first
+            else page.head(0)
+        )
+
+    source.bend = bend
+    store = Store(tmp_path)
+    fetched(store, source, start=0)
+    assert bars_digest(store.load(REFERENCE)[0]) == bars_digest(whole)
+
+
+@pytest.mark.parametrize("cap", [3, 4, 7])
+@pytest.mark.parametrize("absent", [(), (33,), tuple(range(60, 180))])
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_venue_whose_pages_are_smaller_than_it_says_loses_nothing(tmp_path, cap, absent, newest):
+    source = windows(300, absent)
+    source.bend = lambda page, _asked: page.tail(cap) if newest else page.head(cap)
+    store = Store(tmp_path)
+    fetched(store, source, start=0)
+    assert bars_digest(store.load(REFERENCE)[0]) == bars_digest(source.bars)
+
+
+def test_a_venue_that_gives_its_newest_page_to_a_start_before_its_time_is_searched(store):
+    source = windows(400, ())
+    newest = source.bars.tail(10)
+    source.daily = True
+
+    def bend(page, number):
+        return newest if source.asked[number - 1][0] < -200_000 else page
+
+    source.bend = bend
+    fetched(store, source)
+    assert hours(store) == list(range(400))
+
+
+def test_an_open_bar_is_not_kept_over_an_interruption_where_the_venue_has_no_clock(store):
+    source = ListSource(hourly(60), 10)
+    source.now = None
+    true = source.bars.iloc[29]
+    # This machine's clock is ahead: it takes the hour 29, which is open still, for closed.
+    source.bars.loc[29, "volume"] = 0.125
+
+    def stop(page, number):
+        if number > 3:
+            raise KeyboardInterrupt
+        return page.iloc[:10]
+
+    source.bend = stop
+    with pytest.raises(KeyboardInterrupt):
+        fetched(store, source, start=0, now_ms=lambda: at(40))
+    source.bend = lambda page, _number: page
+    source.bars.loc[29, "volume"] = true["volume"]
+    fetched(store, source, start=0, now_ms=lambda: at(60))
+    assert store.load(REFERENCE)[0].loc[29, "volume"] == true["volume"]
+
+
+def test_an_update_forgets_no_hole(store):
+    source = ListSource(hourly(80, absent=(3, 4, 20)), now=at(50))
+    fetched(store, source)
+    source.now = at(80)
+    holes = updated(store, source).manifest["provenance"]["holes"]
+    assert [hole["from"] for hole in holes] == ["2024-01-01T03:00:00Z", "2024-01-01T20:00:00Z"]
+
+
+def test_a_hole_of_many_windows_is_told_from_its_first_bar_on(store):
+    stored = fetched(store, windows(), start=0)
+    assert stored.manifest["provenance"]["holes"] == [{"from": "2024-01-03T12:00:00Z", "to": "2024-01-08T12:00:00Z"}]
+
+
+def test_a_venue_that_no_longer_reaches_back_is_said_and_added_across_the_gap_only_where_asked_for(store):
+    source = ListSource(hourly(400), now=at(50))
+    fetched(store, source)
+    source.bars, source.now = source.bars.iloc[120:].reset_index(drop=True), at(200)
+    with pytest.raises(
+        DataError, match=r"no longer reaches back .* begin at 2024-01-06T00:00:00Z, those stored end at 2024-01-03T01.*--across-gap"
+    ):
+        updated(store, source)
+    stored = updated(store, source, across_gap=True)
+    assert hours(store) == [*range(50), *range(120, 200)]
+    assert (stored.manifest["gaps"], stored.manifest["missing"]) == (1, 70)
+
+
+def test_a_venue_that_reaches_back_into_the_seam_alone_is_compared_there(store):
+    source = ListSource(hourly(400), now=at(50))
+    fetched(store, source)
+    source.bars, source.now = source.bars.iloc[46:].reset_index(drop=True), at(60)
+    updated(store, source)
+    assert hours(store) == list(range(60))
+
+
+def test_the_first_page_is_kept_at_once(store):
+    source = ListSource(hourly(100))
+    interrupted(store, source, 1)
+    fetched(store, source, start=0)
+    assert source.asked[0][0] == 10
+
+
+def test_another_version_of_the_client_or_spelling_of_the_symbol_is_the_same_fetch(store):
+    source = ListSource(hourly(100))
+    told = source.provenance
+    source.provenance = lambda symbol: {**told(symbol), "client": "list 1.0"}
+    interrupted(store, source, 3, part_pages=1)
+    source.provenance = lambda symbol: {**told(symbol), "client": "list 1.1"}
+    Fetch(store, source, lambda _progress: None, rules(source)).fetch("A/AA", HOUR, at(0))
+    assert source.asked[0][0] == 30
+
+
+@pytest.mark.parametrize("page_bars", [7, 40, 1_000])
+def test_days_of_a_local_clock_are_fetched_over_its_changes(store, page_bars):
+    days = pd.date_range("2023-02-20", "2023-11-20", freq="D", tz="America/New_York").tz_convert("UTC").as_unit("ms")
+    bars = hourly(len(days)).assign(timestamp=days).drop(index=[30, 31, 100]).reset_index(drop=True)
+    source = ListSource(bars, page_bars, now=int(days[-1].timestamp() * 1_000) + 2 * 86_400_000, looks_ahead=False)
+    source.local_days = True
+    source.by_length[Timeframe.parse("1d")] = bars
+    Fetch(store, source, lambda _progress: None, rules(source)).fetch("AAA", Timeframe.parse("1d"))
+    found, manifest = store.load("listed/AAA/1d")
+    assert bars_digest(found) == bars_digest(bars)
+    assert (manifest["gaps"], manifest["missing"], manifest["quality"]["bad"]) == (2, 3, 0)
+    assert manifest["provenance"]["confirmed_holes"] == 2
+    assert "bars open by the clock of America/New_York" in manifest["quality"]["notes"][0]
+
+
+def test_a_day_of_25_hours_has_not_closed_after_24(store):
+    days = pd.date_range("2023-10-20", "2023-11-06", freq="D", tz="America/New_York").tz_convert("UTC").as_unit("ms")
+    bars = hourly(len(days)).assign(timestamp=days)
+    source = ListSource(bars, 100, looks_ahead=False)
+    source.local_days = True
+    source.by_length[Timeframe.parse("1d")] = bars
+    # 5 November 2023 lasts until 05:00 UTC on the 6th.
+    for now, last in (("2023-11-06T04:30", "2023-11-04"), ("2023-11-06T05:00", "2023-11-05")):
+        source.now = moment_ms(now)
+        Fetch(store, source, lambda _progress: None, rules(source, overwrite=True)).fetch("AAA", Timeframe.parse("1d"))
+        assert str(store.load("listed/AAA/1d")[0]["timestamp"].iloc[-1])[:10] == last

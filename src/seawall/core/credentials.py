@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,18 @@ def required(environment: Mapping[str, str], names: Sequence[str]) -> tuple[str,
     return values
 
 
+def header_value(environment: Mapping[str, str], name: str) -> str:
+    """Return a setting that is sent in a header; empty where it is absent.
+
+    Raises:
+        ConfigError: It holds a character that no header can hold. Its value is not shown.
+    """
+    text = environment.get(name, "").strip()
+    if text.isascii() and (text.isprintable() or not text):
+        return text
+    raise ConfigError(f"{name} holds a character that no key has; allowed: letters, digits and signs of ASCII, on one line")
+
+
 def switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     """Return a yes-or-no setting.
 
@@ -83,7 +96,12 @@ def base_url(environment: Mapping[str, str], name: str) -> str | None:
     text = environment.get(name, "").strip().rstrip("/")
     if not text:
         return None
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        # Reading the port is what refuses one that is none.
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{name} is no address ({error}); allowed: https://… or, on this machine alone, http://…") from error
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
     if not parts.hostname or not secure or parts.username is not None:
         shown = f"{parts.scheme or 'no scheme'}, host {parts.hostname or 'missing'}"
@@ -98,11 +116,12 @@ def without_secrets(message: object, secrets: Iterable[str]) -> str:
 
     Args:
         message: What a client or a venue said.
-        secrets: Values that may not be shown, as they are or as a URL spells them.
+        secrets: Values that may not be shown, as they are or as a URL or JSON spells them.
     """
     text = " ".join(str(message).split())
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        for spelling in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+        for spelling in (secret, *in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)):
             text = text.replace(spelling, _HIDDEN)
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
 

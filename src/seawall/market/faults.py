@@ -6,7 +6,7 @@ kind               a bar is bad because
 no_time            its timestamp is missing
 duplicate          an earlier row has the same timestamp
 disorder           an earlier row has a later timestamp
-off_grid           its timestamp is off the grid of the timeframe on which most bars lie
+off_grid           its timestamp is off the grid of the timeframe, and of the clock, on which most bars lie
 future             it opens after now
 non_finite         a price, the volume or an optional column is missing, NaN or infinite
 not_positive       a price is zero or negative
@@ -25,6 +25,7 @@ import pandas as pd
 
 from seawall.core.bars import OPTIONAL_COLUMNS, PRICE_COLUMNS
 from seawall.core.timeframe import Timeframe
+from seawall.market.clocks import usual_clock, usual_phase, wall_times
 
 KINDS = (
     "no_time", "duplicate", "disorder", "off_grid", "future",
@@ -64,17 +65,6 @@ def find_faults(bars: pd.DataFrame, times: np.ndarray, timeframe: Timeframe, now
     return table.sort_values("row", kind="stable", ignore_index=True)
 
 
-def usual_phase(times: np.ndarray, length_ms: int) -> int:
-    """Return how far most opening times lie after a whole multiple of a length, in milliseconds; 0 for no times."""
-    if not len(times):
-        return 0
-    after = times % length_ms
-    if (after == after[0]).all():
-        return int(after[0])
-    phases, counts = np.unique(after, return_counts=True)
-    return int(phases[np.argmax(counts)])
-
-
 def _time_faults(times: np.ndarray, timeframe: Timeframe, now: datetime) -> list[_Fault]:
     timed = np.flatnonzero(times != NO_TIME)
     known = times[timed]
@@ -82,10 +72,11 @@ def _time_faults(times: np.ndarray, timeframe: Timeframe, now: datetime) -> list
     if (np.diff(known) <= 0).any():
         again = pd.Series(known).duplicated().to_numpy()
         late[1:] = known[1:] < np.maximum.accumulate(known)[:-1]
+    shown = wall_times(known, usual_clock(known, timeframe))
     masks = {
         "duplicate": again,
         "disorder": late & ~again,
-        "off_grid": known % timeframe.milliseconds != usual_phase(known, timeframe.milliseconds),
+        "off_grid": shown % timeframe.milliseconds != usual_phase(shown, timeframe.milliseconds),
         "future": known > now.timestamp() * 1_000,
     }
     without = _fault(np.flatnonzero(times == NO_TIME), "no_time", "timestamp")

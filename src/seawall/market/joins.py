@@ -15,10 +15,20 @@ from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 
+_HOUR_MS = 3_600_000
+
 
 def known_times(bars: pd.DataFrame, timeframe: Timeframe) -> np.ndarray:
-    """Return when each bar is known, its opening time plus its length, in milliseconds since 1970; int64, shape (T,)."""
-    return timestamps_ms(bars) + timeframe.milliseconds
+    """Return when each bar is known: its opening time plus its length, in milliseconds since 1970; int64, shape (T,).
+
+    A day of 25 hours, on which a local clock is set back, is known when the next bar opens.
+    """
+    times = timestamps_ms(bars)
+    known = times + timeframe.milliseconds
+    late = times[1:] - known[:-1]
+    if timeframe.milliseconds > _HOUR_MS:
+        known[:-1] += np.where((late > 0) & (late <= _HOUR_MS), late, 0)
+    return known
 
 
 def newest_known(at_ms: np.ndarray, known_ms: np.ndarray) -> np.ndarray:

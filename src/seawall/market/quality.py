@@ -19,6 +19,7 @@ from seawall.core.errors import DataError
 from seawall.core.params import Params
 from seawall.core.timeframe import Timeframe
 from seawall.market.calendars import Calendar, classify_gaps
+from seawall.market.clocks import EVEN, usual_clock
 from seawall.market.faults import NO_TIME
 from seawall.market.quality_report import QualityReport, iso, measure
 
@@ -161,6 +162,10 @@ def _fill(bars: pd.DataFrame, timeframe: Timeframe, missing: int) -> pd.DataFram
             "that is there; use quality.gaps=bridge, or look for a wrong timestamp"
         )
     times = timestamps_ms(bars)
+    if usual_clock(times, timeframe) != EVEN:
+        raise DataError(
+            f"bars of {timeframe.label} that open by a local clock have no even grid to fill; allowed: quality.gaps=bridge"
+        )
     grid = np.arange(int(times[0]), int(times[-1]) + 1, timeframe.milliseconds, dtype=np.int64)
     source = np.searchsorted(times, grid, side="right") - 1
     made = times[source] != grid

@@ -11,7 +11,8 @@ import pandas as pd
 
 from seawall.core.bars import PRICE_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.timeframe import Timeframe, iso_ms
-from seawall.market.faults import KINDS, NO_TIME, UNPLACED_KINDS, find_faults, usual_phase
+from seawall.market.clocks import EVEN, usual_clock, usual_phase, wall_times
+from seawall.market.faults import KINDS, NO_TIME, UNPLACED_KINDS, find_faults
 from seawall.market.outliers import find_outliers, find_runs
 
 _LISTED = 100
@@ -196,6 +197,9 @@ def _stylised(bars: pd.DataFrame, found: pd.DataFrame, rows: np.ndarray) -> dict
 
 def _clock_notes(times: np.ndarray, timeframe: Timeframe) -> list[str]:
     # Bars of a day or less start at midnight or a whole multiple after it; longer ones start on any day.
+    clock = usual_clock(times, timeframe)
+    if clock != EVEN:
+        return [f"bars open by the clock of {clock}, so that they open at other hours of UTC in summer than in winter"]
     phase = usual_phase(times, min(timeframe.milliseconds, _MS_PER_DAY))
     if phase == 0:
         return []
@@ -203,7 +207,7 @@ def _clock_notes(times: np.ndarray, timeframe: Timeframe) -> list[str]:
 
 
 def _gaps(on_grid: np.ndarray, timeframe: Timeframe) -> pd.DataFrame:
-    missing = np.diff(on_grid) // timeframe.milliseconds - 1
+    missing = np.diff(wall_times(on_grid, usual_clock(on_grid, timeframe))) // timeframe.milliseconds - 1
     places = np.flatnonzero(missing > 0)
     return pd.DataFrame({"after": from_milliseconds(on_grid[places]), "missing": missing[places].astype(np.int64)})
 

@@ -26,6 +26,9 @@ Source = Annotated[
 Symbols = Annotated[
     list[str] | None, typer.Argument(metavar="[SYMBOL]...", help="As the venue spells it; files or folders for files.")
 ]
+AcrossGap = Annotated[
+    bool, typer.Option("--across-gap", help="Add bars although the venue no longer reaches back to those stored; the gap is kept.")
+]
 Moment = Annotated[str | None, typer.Option(help="Day or time in UTC, as in 2020-01-01.")]
 
 
@@ -53,6 +56,7 @@ def fetch(
     exchange: Annotated[str | None, typer.Option(help="The exchange behind the source ccxt; binance by default.")] = None,
     bad_bars: BadBars = "refuse",
     overwrite: Annotated[bool, typer.Option(help="Fetch anew, also what is stored, and replace it.")] = False,
+    across_gap: AcrossGap = False,
     keyword: Annotated[str | None, typer.Option(help="Of a trends file with several: the one to store.")] = None,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
@@ -83,13 +87,14 @@ def fetch(
         import_trends(names, keyword, data_dir, overwrite=overwrite, json=json)
         return
     jobs = _recipe_jobs(recipe, source, start, end) if recipe else _jobs(source, names, timeframe, (start, end), exchange)
-    _run(jobs, data_dir, _rules(bad_bars, overwrite), json)
+    _run(jobs, data_dir, _rules(bad_bars, overwrite, across_gap), json)
 
 
 def update(
     series: Annotated[
         list[str] | None, typer.Argument(metavar="[SERIES]...", help="Stored series, as in binance/BTCUSDT/15m.")
     ] = None,
+    across_gap: AcrossGap = False,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -101,13 +106,16 @@ def update(
         seawall data update binance/BTCUSDT/15m
     """
     from seawall.core.errors import ConfigError
-    from seawall.market.sources.fetch import update_series
+    from seawall.market.sources.fetch import Fetch, FetchRules
     from seawall.market.sources.registry import SOURCES, open_again
     from seawall.market.store import Store
 
     store = Store(data_dir)
-    manifests = {entry["reference"]: entry for entry in store.list() if not entry.get("problem")}
-    fetched = [name for name, entry in manifests.items() if entry.get("provenance", {}).get("source") in SOURCES]
+    # Of a damaged series it is not known where it came from: it is named, and said to be damaged.
+    entries = {} if series else {entry["reference"]: entry for entry in store.list()}
+    fetched = [
+        name for name, entry in entries.items() if entry["problem"] or (entry.get("provenance") or {}).get("source") in SOURCES
+    ]
     wanted = list(series or fetched)
     if not wanted:
         raise ConfigError(
@@ -116,7 +124,8 @@ def update(
 
     def one(reference: str, on_progress: Callable[[Any], None]) -> Imported:
         _, manifest = store.load(reference)
-        return update_series(store, reference, open_again(manifest.get("provenance", {}), reference), on_progress)
+        source = open_again(manifest.get("provenance") or {}, reference)
+        return Fetch(store, source, on_progress, FetchRules(across_gap=across_gap)).update(reference)
 
     _with_bars(wanted, wanted, one, data_dir, json)
 
@@ -149,11 +158,11 @@ def _recipe_jobs(recipe: str, source: str | None, start: str | None, end: str | 
     return jobs
 
 
-def _rules(bad_bars: str, overwrite: bool) -> FetchRules:
+def _rules(bad_bars: str, overwrite: bool, across_gap: bool) -> FetchRules:
     from seawall.market.quality import QualityParams
     from seawall.market.sources.fetch import FetchRules
 
-    return FetchRules(overwrite=overwrite, bad_bars=validated(QualityParams, bad_bars=bad_bars).bad_bars)
+    return FetchRules(overwrite=overwrite, across_gap=across_gap, bad_bars=validated(QualityParams, bad_bars=bad_bars).bad_bars)
 
 
 def _run(jobs: Sequence[_Job], data_dir: Path, rules: FetchRules, json: bool) -> None:
@@ -187,8 +196,11 @@ def _with_bars(
             tasks = [bars.add_task(title, total=None, note="waiting") for title in titles]
             for job, task, title in zip(jobs, tasks, titles, strict=True):
 
-                def show(state: Any, task: Any = task) -> None:
+                def show(state: Any, task: Any = task, title: str = title) -> None:
                     bars.update(task, completed=state.done_bars, total=state.expected_bars, note=f"{state.at[:16]} {state.note}")
+                    if state.note and not console.is_terminal:
+                        # Nobody watches a bar there, but a wait of minutes should not be silent.
+                        console.print(f"{title}: {state.note}", markup=False)
 
                 try:
                     stored = work(job, show)

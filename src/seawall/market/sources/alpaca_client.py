@@ -9,6 +9,7 @@ from typing import Any
 from seawall.core.credentials import without_secrets
 from seawall.core.errors import ConfigError, SeawallError, TransientError
 from seawall.market.sources.answers import retry_after
+from seawall.market.sources.deadline import limit_replies
 
 KEYS = ("ALPACA_API_KEY_ID", "ALPACA_API_SECRET_KEY")
 
@@ -34,6 +35,7 @@ def restrain(client: Any, timeout_seconds: float, note: Callable[[Mapping[str, s
             note(answer.headers)
         return answer
 
+    limit_replies(client._session, timeout_seconds)
     client._session.send = send_with_limit
     client._retry = 0
     return client
@@ -83,7 +85,10 @@ def _translated(error: Any, keys: tuple[str, ...], check: str) -> SeawallError:
             retry_after=retry_after(error.response.headers),
         )
     if status == 408 or status >= 500:
-        return TransientError(f"alpaca cannot answer now (HTTP {status}): try again in a few minutes", kind="server")
+        wait = retry_after(error.response.headers)
+        return TransientError(
+            f"alpaca cannot answer now (HTTP {status}): try again in a few minutes", kind="server", retry_after=wait
+        )
     return ConfigError(f"alpaca refused the request (HTTP {status}: {said})")
 
 

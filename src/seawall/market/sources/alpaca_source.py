@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from seawall.core.credentials import base_url, required, switch
+from seawall.core.credentials import base_url, header_value, required, switch
 from seawall.core.errors import ConfigError, SeawallError, TransientError
 from seawall.core.timeframe import Timeframe
 from seawall.market.sources.alpaca_client import KEYS, alpaca_errors, restrain
@@ -44,6 +44,8 @@ class _AlpacaBars:
     name = "alpaca"
     # 200 requests a minute are allowed on the free plan.
     pause_seconds = 0.3
+    # A day begins at midnight in New York.
+    local_days = True
 
     def __init__(self, environment: Mapping[str, str], page_bars: int, timeout_seconds: float) -> None:
         from alpaca.data.historical.crypto import CryptoHistoricalDataClient
@@ -56,6 +58,8 @@ class _AlpacaBars:
         if self._feed not in FEEDS:
             raise ConfigError(f"ALPACA_FEED is {environment['ALPACA_FEED']!r}; allowed: {', '.join(FEEDS)}")
         self._keys = required(environment, KEYS) or ()
+        for name in KEYS:
+            header_value(environment, name)
         self._clock = VenueClock()
         url = base_url(environment, "SEAWALL_ALPACA_DATA_URL")
         key, secret = self._keys or (None, None)
@@ -64,10 +68,11 @@ class _AlpacaBars:
         if self._keys:
             self._stocks = restrain(StockHistoricalDataClient(key, secret, url_override=url), timeout_seconds, self._clock.note)
 
-    @property
-    def provenance(self) -> dict[str, Any]:
+    def provenance(self, symbol: str) -> dict[str, Any]:
         """The feed and adjustment of stocks; crypto bars have neither."""
-        return {"source": self.name, "stock_feed": self._feed, "stock_adjustment": "raw", "crypto_exchange": "us"}
+        if "/" in symbol:
+            return {"source": self.name, "crypto_exchange": "us"}
+        return {"source": self.name, "stock_feed": self._feed, "stock_adjustment": "raw"}
 
     def stored_symbol(self, symbol: str, timeframe: Timeframe) -> str:
         """Return ``BTCUSD`` for ``BTC/USD``, and a stock's own ticker, after asking for one daily bar of it."""
@@ -112,7 +117,7 @@ class _AlpacaBars:
                 answer = client.get(path, {**wanted, "limit": limit - len(rows), "page_token": token})
             found, token = _part(answer, symbol)
             rows += found
-            if token is None or len(rows) >= limit:
+            if not token or len(rows) >= limit:
                 return rows
         raise TransientError(f"alpaca named a next page {_MOST_REQUESTS} times and filled none", kind="malformed")
 

@@ -14,7 +14,7 @@ import pandas as pd
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import TransientError
 
-LONGEST_WAIT_SECONDS = 86_400.0
+LONGEST_WAIT_SECONDS = 31 * 86_400.0
 
 
 class VenueClock:
@@ -54,7 +54,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             is compared with the answer's own ``Date``, not with this machine's clock.
 
     Returns:
-        Seconds from 0 to a day; None where nothing, or nothing sensible, is asked for.
+        Seconds from 0 to a month; None where nothing, or nothing sensible, is asked for.
     """
     asked = headers.get("Retry-After", "").strip()
     sent = _http_date(headers.get("Date", "")) or datetime.now(UTC)

@@ -17,6 +17,10 @@ _SPOT_ONLY: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False},
 }
 _SERVER_ERROR = 500
+_FOR_GOOD = {
+    404: ": it offers no such thing under this address",
+    451: ": it does not serve this place; another exchange may, as binanceus or kraken",
+}
 
 
 @dataclass
@@ -69,9 +73,7 @@ def build_exchange(name: str, environment: Mapping[str, str], settings: Mapping[
     if name not in ccxt.exchanges:
         near = difflib.get_close_matches(name, ccxt.exchanges, n=3)
         hint = f", as in {', '.join(near)}" if near else " such as binance"
-        raise ConfigError(
-            f"SEAWALL_CCXT_EXCHANGE is {name!r}, which ccxt does not know; allowed: {len(ccxt.exchanges)} names{hint}"
-        )
+        raise ConfigError(f"exchange {name!r} is one that ccxt does not know; allowed: {len(ccxt.exchanges)} names{hint}")
     override = base_url(environment, f"SEAWALL_{name.upper()}_URL")
     # A server on this machine has no rate limit to keep.
     paced = override is None or not override.startswith("http://")
@@ -102,23 +104,30 @@ def translated(name: str, error: Exception, secrets: tuple[str, ...], timeout_se
         return ConfigError(f"{name} refused the keys ({said}): check {key} and {secret}, their permissions and allowed addresses")
     if isinstance(error, ccxt.InvalidNonce):
         return ConfigError(f"{name} refused the request's time ({said}): set this machine's clock")
+    if reply.status in _FOR_GOOD:
+        return ConfigError(f"{name} refused the request (HTTP {reply.status}: {said}){_FOR_GOOD[reply.status]}")
     found = _transient(ccxt, name, error, timeout_seconds, reply)
     return found or SeawallError(f"{name} refused ({type(error).__name__}: {said})")
 
 
 def _transient(ccxt: Any, name: str, error: Exception, timeout_seconds: float, reply: LastReply) -> TransientError | None:
-    wait = reply.retry_after
-    if isinstance(error, ccxt.RequestTimeout) and reply.status is None:
+    wait, status = reply.retry_after, reply.status
+    if isinstance(error, ccxt.RequestTimeout) and status is None:
         words = f"{name} did not answer within {timeout_seconds:g} s: check the network, then try again"
         return TransientError(words, kind="timeout")
-    if reply.status == 418:
+    if status == 418:
         return TransientError(f"{name} has banned this address for a while: it asked too often", kind="banned", retry_after=wait)
     if isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded)):
         return TransientError(f"{name} is limiting requests: try again in a few minutes", kind="rate_limit", retry_after=wait)
-    broken = reply.status is not None and reply.status >= _SERVER_ERROR
-    if broken or isinstance(error, ccxt.NetworkError):
-        kind: FailureKind = "server" if reply.status is not None else "network"
-        words = f"{name} could not be reached ({type(error).__name__}): check the network, then try again"
+    broken = status is not None and status >= _SERVER_ERROR
+    # What ends a reply too early, or packs it wrongly, is told by requests alone.
+    torn = type(error.__cause__ or error.__context__).__name__ in ("ChunkedEncodingError", "ContentDecodingError")
+    if broken or torn or isinstance(error, ccxt.OperationFailed):
+        kind: FailureKind = "server" if status is not None and not torn else "network"
+        what = f"HTTP {status}, " if status is not None and status >= 400 else ""
+        words = f"{name} could not answer now ({what}{type(error).__name__}): try again in a few minutes"
+        if status is None:
+            words = f"{name} could not be reached ({type(error).__name__}): check the network, then try again"
         return TransientError(words, kind=kind, retry_after=wait if broken else None)
     if isinstance(error, ccxt.NullResponse):
         return TransientError(f"{name} answered nothing", kind="malformed")
@@ -137,5 +146,5 @@ def _redirected(urls: Any, override: str) -> Any:
 def _venue_words(error: Exception) -> str:
     """Keep the venue's own message and leave out the address, which carries a signature."""
     text = str(error)
-    quoted = re.search(r'"(?:msg|message|error)"\s*:\s*"([^"]*)"', text)
+    quoted = re.search(r'"(?:msg|message|error|errmsg)"\s*:\s*"([^"]*)"', text)
     return quoted.group(1) if quoted else re.sub(r"\w+://\S+", "", text)

@@ -13,6 +13,7 @@ from seawall.core.bars import BAR_COLUMNS, from_milliseconds
 from seawall.core.errors import ConfigError, TransientError
 from seawall.core.timeframe import Timeframe
 from seawall.market.sources.ccxt_exchange import LastReply, build_exchange, translated
+from seawall.market.sources.deadline import limit_replies
 from seawall.market.sources.protocol import BarSource
 
 _Answer = TypeVar("_Answer")
@@ -26,15 +27,15 @@ _SPOT_KLINES = {"binance": "publicGetKlines", "binanceus": "publicGetKlines"}
 _LINEAR_KLINES = {"binance": "fapiPublicGetKlines", "binanceusdm": "fapiPublicGetKlines"}
 
 
-def is_exchange(name: str) -> bool:
-    """Say whether ccxt knows an exchange by this name.
+def exchanges() -> list[str]:
+    """Return the names of the exchanges that ccxt knows.
 
     Raises:
         ImportError: ccxt is not installed.
     """
     import ccxt  # pyright: ignore[reportMissingTypeStubs]
 
-    return name in ccxt.exchanges
+    return [str(name) for name in ccxt.exchanges]
 
 
 def open_ccxt(exchange: str, environment: Mapping[str, str]) -> BarSource:
@@ -66,6 +67,7 @@ class CcxtSource:
             raise ConfigError(f"exchange {exchange!r} offers no bars through ccxt; allowed: one that has fetchOHLCV, as binance")
         self._reply = LastReply()
         self._exchange.session.hooks["response"].append(self._reply)
+        limit_replies(self._exchange.session, timeout_seconds)
         _keep_every_row(self._exchange)
 
     @property
@@ -88,7 +90,11 @@ class CcxtSource:
         return 0.0
 
     @property
-    def provenance(self) -> dict[str, Any]:
+    def local_days(self) -> bool:
+        """Never: exchanges of coins keep UTC."""
+        return False
+
+    def provenance(self, symbol: str) -> dict[str, Any]:  # noqa: ARG002 (the same for every symbol)
         """What the manifest tells of the exchange."""
         import ccxt  # pyright: ignore[reportMissingTypeStubs]
 
@@ -163,7 +169,9 @@ class CcxtSource:
             return min(named, key=lambda market: not market.get("spot"))
         near = difflib.get_close_matches(symbol.upper(), list(markets), n=3, cutoff=0.5)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise ConfigError(f"{self._name} has no symbol {symbol!r}; allowed: {len(markets)} names such as BTC/USDT{hint}")
+        raise ConfigError(
+            f"{self._name} has no symbol {symbol!r}; allowed: {len(markets)} names such as {next(iter(markets))}{hint}"
+        )
 
     def _label(self, timeframe: Timeframe) -> str:
         offered: dict[str, Any] = self._exchange.timeframes or {}

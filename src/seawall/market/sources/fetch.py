@@ -9,42 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError, TransientError, disk_errors
 from seawall.core.timeframe import Timeframe, iso_ms
 from seawall.market.quality import QualityParams, apply_quality
+from seawall.market.sources.fetch_ask import slack
 from seawall.market.sources.fetch_clock import Clock, read_clock
-from seawall.market.sources.fetch_held import Held, fetched_from, joined
-from seawall.market.sources.fetch_page import Hole
+from seawall.market.sources.fetch_held import Held, bad_bars_policy, fetched_from, joined
+from seawall.market.sources.fetch_page import holes_of
 from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
-from seawall.market.sources.fetch_segment import Segment, SegmentFetch
+from seawall.market.sources.fetch_segment import SegmentFetch
 from seawall.market.sources.partial import remove_covered
 from seawall.market.sources.protocol import BarSource
 from seawall.market.sources.retries import Asker
 from seawall.market.store import Imported, Store
 
-__all__ = ["Fetch", "FetchProgress", "FetchRules", "fetch_series", "update_series"]
-_LISTED_HOLES = 100
-
-
-def fetch_series(
-    store: Store,
-    source: BarSource,
-    symbol: str,
-    timeframe: Timeframe,
-    start_ms: int | None,
-    stop_ms: int | None,
-    on_progress: Callable[[FetchProgress], None],
-) -> Imported:
-    """Fetch a range of closed bars with the default rules; `Fetch.fetch` tells more."""
-    return Fetch(store, source, on_progress).fetch(symbol, timeframe, start_ms, stop_ms)
-
-
-def update_series(store: Store, reference: str, source: BarSource, on_progress: Callable[[FetchProgress], None]) -> Imported:
-    """Add the bars that have closed since to a stored series, with the default rules; `Fetch.update` tells more."""
-    return Fetch(store, source, on_progress).update(reference)
+__all__ = ["Fetch", "FetchProgress", "FetchRules"]
 
 
 @dataclass
@@ -53,7 +36,6 @@ class _Gathered:
 
     bars: pd.DataFrame
     covered_from: int | None
-    holes: list[Hole]
     notes: list[str]
 
 
@@ -112,7 +94,7 @@ class Fetch:
         if manifest["source"] != self._source.name:
             raise ConfigError(f"{reference} is of source {manifest['source']}, not of {self._source.name}: update it from there")
         series = SeriesName(symbol, str(manifest["symbol"]), Timeframe.parse(str(manifest["timeframe"])))
-        self._rules = replace(self._rules, overwrite=False, bad_bars=manifest["quality"]["policy"].get("bad_bars", "refuse"))
+        self._rules = replace(self._rules, overwrite=False, bad_bars=bad_bars_policy(manifest))
         with self._locked(series):
             held = Held.read(self._store, self._source.name, series)
             return self._fetch(series, held, None if held is None else held.start, None)
@@ -130,7 +112,8 @@ class Fetch:
 
     def _fetch(self, series: SeriesName, held: Held | None, start_ms: int | None, stop_ms: int | None) -> Imported:
         clock = self._ask(lambda: read_clock(self._source, self._rules.now_ms))
-        closed = clock.closed_before(series.timeframe)
+        # Where days follow a local clock, one of them has 25 hours.
+        closed = clock.closed_before(series.timeframe) - slack(self._source, series.timeframe)
         stop = closed if stop_ms is None else min(stop_ms, closed)
         if start_ms is not None and start_ms >= stop:
             raise ConfigError(
@@ -142,34 +125,33 @@ class Fetch:
             return Imported(held.folder, "unchanged", held.manifest)
         if clock.note:
             self._show(replace(self._shown, note=clock.note))
-        gathered = self._gather(series, held, start_ms, stop)
+        gathered = self._gather(series, held, (start_ms, stop), stop if clock.venue_ms is not None else clock.settled_before)
         if clock.note:
             gathered.notes.append(clock.note)
         if clock.venue_ms is None and not clock.settled(stop):
             _drop_newest(gathered, held)
         return self._import(series, gathered, clock, stop, replaces=held is not None or self._rules.overwrite)
 
-    def _gather(self, series: SeriesName, held: Held | None, start: int | None, stop: int) -> _Gathered:
+    def _gather(self, series: SeriesName, held: Held | None, span: tuple[int | None, int], keep_until: int) -> _Gathered:
+        start, stop = span
+        segment = SegmentFetch(self._source, self._ask, self._rules, series, keep_until, self._show)
+        partial = self._partial(series)
         if held is None:
-            found = self._segment(series, "whole", start, stop)
-            return _Gathered(found.bars, start, found.holes, found.notes)
+            found = segment.fetch(partial / "whole", start, stop)
+            return _Gathered(found.bars, start, found.notes)
         count = self._rules.overlap_bars
-        gathered = _Gathered(held.bars, held.start, [], [])
+        gathered = _Gathered(held.bars, held.start, [])
         if _before(start, held.start):
             first, last = int(timestamps_ms(held.bars)[0]), held.first_bars(count)
-            found = self._segment(series, "before", start, last + series.timeframe.milliseconds)
-            gathered = _Gathered(joined(held, found.bars, (first, last), series), start, found.holes, found.notes)
+            found = segment.fetch(partial / "before", start, last + series.timeframe.milliseconds)
+            gathered = _Gathered(joined(held, found.bars, (first, last), series), start, found.notes)
         if stop > held.stop:
             first, last = held.last_bars(count), int(timestamps_ms(held.bars)[-1])
-            found = self._segment(series, "after", first, stop)
-            gathered.bars = joined(replace(held, bars=gathered.bars), found.bars, (first, last), series)
-            gathered.holes.extend(found.holes)
+            found = segment.fetch(partial / "after", first, stop)
+            after = joined(replace(held, bars=gathered.bars), found.bars, (first, last), series, across_gap=self._rules.across_gap)
+            gathered.bars = after
             gathered.notes.extend(found.notes)
         return gathered
-
-    def _segment(self, series: SeriesName, part: str, start: int | None, stop: int) -> Segment:
-        walker = SegmentFetch(self._source, self._ask, self._rules, series, self._show)
-        return walker.fetch(self._partial(series) / part, start, stop)
 
     def _import(self, series: SeriesName, gathered: _Gathered, clock: Clock, stop: int, *, replaces: bool) -> Imported:
         partial, label = self._partial(series), series.timeframe.label
@@ -199,14 +181,16 @@ class Fetch:
         last = int(timestamps_ms(gathered.bars)[-1]) + series.timeframe.milliseconds
         # A bar that the venue has not published yet may come: what is recent is covered as far as there are bars.
         ends = max(last, stop) if clock.settled(stop) else last
-        holes = [{"from": iso_ms(first), "to": iso_ms(end)} for first, end in sorted(set(gathered.holes))]
+        times = np.unique(timestamps_ms(gathered.bars))
+        found = holes_of(times, int(times[0]), series.timeframe, slack(self._source, series.timeframe))
+        holes = [{"from": iso_ms(first), "to": iso_ms(end)} for first, end in found]
         return {
-            **self._source.provenance,
+            **self._source.provenance(series.symbol),
             "symbol": series.symbol,
             "covered": {"from": None if begins is None else iso_ms(begins), "to": iso_ms(ends)},
             "fetched_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "confirmed_holes": len(holes),
-            "holes": holes[:_LISTED_HOLES],
+            "holes": holes,
             "notes": gathered.notes,
         }
 

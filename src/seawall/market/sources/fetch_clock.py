@@ -42,9 +42,14 @@ class Clock:
         """Return the opening time, in milliseconds, before which every bar has closed."""
         return self.now_ms - timeframe.milliseconds + 1
 
+    @property
+    def settled_before(self) -> int:
+        """The moment, a day ago, before which nothing will be added, nor can a wrong clock reach it."""
+        return self.now_ms - _DAY_MS
+
     def settled(self, at_ms: int) -> bool:
-        """Say whether a moment is a day ago or more: nothing will be added to it, nor can a wrong clock reach it."""
-        return at_ms + _DAY_MS <= self.now_ms
+        """Say whether a moment is a day ago or more."""
+        return at_ms <= self.settled_before
 
 
 def read_clock(source: BarSource, machine_now_ms: Callable[[], int]) -> Clock:

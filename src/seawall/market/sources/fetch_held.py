@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from seawall.core.timeframe import iso_ms, moment_ms
 from seawall.market.sources.fetch_page import between, first_difference
 from seawall.market.sources.fetch_rules import SeriesName
 from seawall.market.store import Store
+
+_ANEW = "fetch the series anew with --overwrite"
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,13 @@ class Held:
         aside = folder / "quarantine.parquet"
         if aside.is_file():
             # Bars set aside are the venue's too: without them the seam would look torn.
-            bars = pd.concat([bars, pd.read_parquet(aside)[list(bars.columns)]]).sort_values("timestamp", ignore_index=True)
-        start = None if covered["from"] is None else moment_ms(str(covered["from"]))
-        return cls(folder, manifest, bars, start, moment_ms(str(covered["to"])))
+            bars = pd.concat([bars, _set_aside(aside, list(bars.columns))]).sort_values("timestamp", ignore_index=True)
+        try:
+            start = None if covered["from"] is None else moment_ms(str(covered["from"]))
+            stop = moment_ms(str(covered["to"]))
+        except (ConfigError, KeyError, TypeError) as error:
+            raise DataError(f"{folder / 'manifest.json'} is damaged: provenance.covered is {covered!r}; {_ANEW}") from error
+        return cls(folder, manifest, bars, start, stop)
 
     def last_bars(self, count: int) -> int:
         """Return the opening time of the first of the latest bars, in milliseconds."""
@@ -63,6 +69,20 @@ class Held:
     def first_bars(self, count: int) -> int:
         """Return the opening time of the last of the earliest bars, in milliseconds."""
         return int(timestamps_ms(self.bars)[:count][-1])
+
+
+def _set_aside(path: Path, columns: list[str]) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)[columns]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read: {error}; {_ANEW}") from error
+
+
+def bad_bars_policy(manifest: Mapping[str, Any]) -> Literal["refuse", "drop"]:
+    """Return what was to be done with bad bars when a series was stored."""
+    quality: Any = manifest.get("quality")
+    policy: Any = cast("dict[str, Any]", quality).get("policy") if isinstance(quality, dict) else None
+    return "drop" if isinstance(policy, dict) and cast("dict[str, Any]", policy).get("bad_bars") == "drop" else "refuse"
 
 
 def fetched_from(manifest: Mapping[str, Any], reference: str) -> dict[str, Any]:
@@ -80,20 +100,23 @@ def fetched_from(manifest: Mapping[str, Any], reference: str) -> dict[str, Any]:
     return provenance
 
 
-def joined(held: Held, new: pd.DataFrame, seam: tuple[int, int], series: SeriesName) -> pd.DataFrame:
+def joined(held: Held, new: pd.DataFrame, seam: tuple[int, int], series: SeriesName, *, across_gap: bool = False) -> pd.DataFrame:
     """Join a venue's bars to stored ones.
 
     Args:
         held: What is stored.
         new: Bars of the venue, sorted and unique.
-        seam: First and last opening time, in milliseconds, that both must have the same bars in.
+        seam: First and last opening time, in milliseconds, that both must have the same bars in. Of a venue that no longer
+            reaches back to the first of them, what it still has is compared.
         series: What it is, for the message.
+        across_gap: Join them also where the venue has none of the seam's bars any more.
 
     Returns:
         All bars, sorted and unique.
 
     Raises:
-        DataError: The venue's bars differ from the stored ones; the first difference is named with both values.
+        DataError: The venue's bars differ from the stored ones, and the first difference is named with both values; or it no
+            longer reaches back to them.
     """
     stored = held.bars.drop_duplicates("timestamp", ignore_index=True)
     if list(stored.columns) != list(new.columns) and len(new):
@@ -101,7 +124,15 @@ def joined(held: Held, new: pd.DataFrame, seam: tuple[int, int], series: SeriesN
             f"the venue gives {', '.join(new.columns)} for {held.folder}, which holds {', '.join(stored.columns)}; "
             + _way_out(series)
         )
-    _compare(between(stored, seam[0], seam[1] + 1), between(new, seam[0], seam[1] + 1), held, series)
+    first = max(seam[0], int(timestamps_ms(new)[0])) if len(new) else seam[0]
+    if len(new) and first > seam[1]:
+        if not across_gap:
+            raise DataError(
+                f"the venue no longer reaches back to what is stored of {held.folder}: its bars begin at {iso_ms(first)}, those "
+                f"stored end at {iso_ms(seam[1])}; nothing was changed; with --across-gap they are added after the gap"
+            )
+    else:
+        _compare(between(stored, first, seam[1] + 1), between(new, first, seam[1] + 1), held, series)
     fresh = new[~np.isin(timestamps_ms(new), timestamps_ms(stored))]
     return pd.concat([held.bars, fresh]).sort_values("timestamp", kind="stable", ignore_index=True) if len(fresh) else held.bars
 

@@ -75,19 +75,20 @@ def merged(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     return _each_once(pd.concat([one, other]).sort_values("timestamp", kind="stable", ignore_index=True))
 
 
-def holes_of(times_ms: np.ndarray, start_ms: int, timeframe: Timeframe) -> list[Hole]:
+def holes_of(times_ms: np.ndarray, start_ms: int, timeframe: Timeframe, slack: int = 0) -> list[Hole]:
     """Return the stretches without a bar before the last bar.
 
     Args:
         times_ms: Sorted opening times in milliseconds, shape (T,), none before `start_ms`.
         start_ms: Opening time from which bars are wanted.
         timeframe: Length of a bar.
+        slack: How much earlier than a bar's length after it the next one may open, in milliseconds.
 
     Returns:
         Pairs of milliseconds: where the first absent bar would open, and where the next bar that is there opens.
     """
     step = timeframe.milliseconds
-    wanted = np.concatenate(([start_ms], times_ms[:-1] + step)) if len(times_ms) else times_ms
+    wanted = np.concatenate(([start_ms], times_ms[:-1] + step - slack)) if len(times_ms) else times_ms
     places = np.flatnonzero(times_ms - wanted >= step)
     return [(int(wanted[at]), int(times_ms[at])) for at in places]
 

@@ -75,6 +75,7 @@ class FetchRules:
     Attributes:
         overwrite: Fetch anew and replace what is stored, instead of adding to it.
         bad_bars: refuse: a bad bar stops the fetch before anything is stored; drop: bad bars are set aside.
+        across_gap: Add bars although the venue no longer reaches back to those that are stored; the gap between is kept.
         answers: Answers in a row that must agree before a hole in the venue's history, or two values of one bar, are believed.
         overlap_bars: Stored bars that are read again where new bars join them.
         part_pages: Pages that are held in memory before they are kept on disk.
@@ -85,9 +86,10 @@ class FetchRules:
 
     overwrite: bool = False
     bad_bars: Literal["refuse", "drop"] = "refuse"
+    across_gap: bool = False
     answers: int = 3
     overlap_bars: int = 10
     part_pages: int = 20
-    part_seconds: float = 5.0
+    part_seconds: float = 1.0
     patience: Patience = field(default_factory=Patience)
     now_ms: Callable[[], int] = machine_now_ms

@@ -11,7 +11,8 @@ import pandas as pd
 
 from seawall.core.files import digest
 from seawall.core.timeframe import iso_ms
-from seawall.market.sources.fetch_page import Hole, between, no_bars
+from seawall.market.sources.fetch_ask import Questions
+from seawall.market.sources.fetch_page import between, no_bars
 from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
 from seawall.market.sources.fetch_walk import Stretch, Walk
 from seawall.market.sources.partial import Partial
@@ -25,12 +26,10 @@ class Segment:
 
     Attributes:
         bars: Sorted and unique; there may be none.
-        holes: Stretches between bars in which the venue has none, as pairs of milliseconds.
         notes: What happened, in plain words.
     """
 
     bars: pd.DataFrame
-    holes: list[Hole]
     notes: list[str]
 
 
@@ -43,6 +42,7 @@ class SegmentFetch:
         ask: How it is asked.
         rules: What a fetch may do.
         series: What is fetched.
+        keep_until: Moment after which nothing is kept on disk before the stretch is whole: what is there may be open still.
         on_progress: Told after every page.
     """
 
@@ -50,6 +50,7 @@ class SegmentFetch:
     ask: Asker
     rules: FetchRules
     series: SeriesName
+    keep_until: int
     on_progress: Callable[[FetchProgress], None]
 
     def fetch(self, folder: Path, start_ms: int | None, stop_ms: int) -> Segment:
@@ -59,7 +60,7 @@ class SegmentFetch:
             DataError: The venue contradicts itself, or the disk is full. What was fetched is kept.
             TransientError: The venue failed for now. What was fetched is kept.
         """
-        walk = Walk(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers)
+        walk = Walk(Questions(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers))
         partial = Partial(folder, self._identity(), start_ms)
         notes = [partial.damage] if partial.damage else []
         if partial.cursor is not None:
@@ -70,16 +71,17 @@ class SegmentFetch:
         if cursor is None:
             cursor = walk.earliest(stop_ms)
         if cursor is None:
-            return Segment(no_bars(), [], notes)
-        self._walk(walk, partial, cursor, stop_ms)
-        bars = partial.bars() if partial.rows else no_bars()
-        return Segment(between(bars, -(2**62) if start_ms is None else start_ms, stop_ms), partial.holes, notes)
+            return Segment(no_bars(), notes)
+        rest = self._walk(walk, partial, cursor, stop_ms)
+        bars = _joined([partial.bars() if partial.rows else no_bars(), rest])
+        return Segment(between(bars, -(2**62) if start_ms is None else start_ms, stop_ms), notes)
 
-    def _walk(self, walk: Walk, partial: Partial, cursor: int, stop_ms: int) -> None:
+    def _walk(self, walk: Walk, partial: Partial, cursor: int, stop_ms: int) -> pd.DataFrame:
+        """Walk to the end; return the bars that were not kept on disk."""
         expected = partial.rows + max(0, -((cursor - stop_ms) // self.series.timeframe.milliseconds))
         last, done = partial.last, partial.rows
         waiting: list[Stretch] = []
-        kept_at = time.monotonic()
+        kept_at = -float("inf")
         try:
             while cursor < stop_ms:
                 found = walk.step(cursor, stop_ms, last)
@@ -89,23 +91,30 @@ class SegmentFetch:
                 last = found.bars.tail(1) if len(found.bars) else last
                 self.on_progress(FetchProgress(done, expected, iso_ms(cursor)))
                 if len(waiting) >= self.rules.part_pages or time.monotonic() - kept_at > self.rules.part_seconds:
-                    _keep(partial, waiting)
+                    self._keep(partial, waiting)
                     kept_at = time.monotonic()
         finally:
-            _keep(partial, waiting)
+            self._keep(partial, waiting)
+        return _joined([stretch.bars for stretch in waiting])
+
+    def _keep(self, partial: Partial, waiting: list[Stretch]) -> None:
+        """Keep the stretches that end early enough, and leave the others waiting."""
+        settled = [stretch for stretch in waiting if stretch.cursor <= self.keep_until]
+        if settled:
+            partial.keep(_joined([stretch.bars for stretch in settled]), settled[-1].cursor)
+            del waiting[: len(settled)]
 
     def _identity(self) -> dict[str, str]:
+        # Another version of the client is the same venue.
+        told = {name: value for name, value in self.source.provenance(self.series.symbol).items() if name != "client"}
         return {
             "source": self.source.name,
-            "provenance": digest(self.source.provenance),
-            "symbol": self.series.symbol,
+            "provenance": digest(told),
+            "symbol": self.series.stored,
             "timeframe": self.series.timeframe.label,
         }
 
 
-def _keep(partial: Partial, waiting: list[Stretch]) -> None:
-    if waiting:
-        filled = [stretch.bars for stretch in waiting if len(stretch.bars)]
-        bars = pd.concat(filled, ignore_index=True) if filled else no_bars()
-        partial.keep(bars, waiting[-1].cursor, [hole for stretch in waiting for hole in stretch.holes])
-        waiting.clear()
+def _joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [bars for bars in parts if len(bars)]
+    return pd.concat(filled, ignore_index=True) if filled else no_bars()

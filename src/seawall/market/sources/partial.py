@@ -29,7 +29,6 @@ class Partial:
         folder: Where they are.
         first_asked: Opening time in milliseconds that the stretch begins at, or None for the venue's earliest bar.
         cursor: Opening time of the next bar to ask for, in milliseconds; None before the first page.
-        holes: Stretches in which the venue has no bars, as pairs of milliseconds, the second one excluded.
         last: The latest bar, as a frame of one row or none.
         rows: Bars held.
         damage: Why what was found on disk is not used; empty where it is.
@@ -50,13 +49,12 @@ class Partial:
         if folder.exists():
             self._resume(first_asked)
 
-    def keep(self, bars: pd.DataFrame, cursor: int, holes: list[tuple[int, int]]) -> None:
+    def keep(self, bars: pd.DataFrame, cursor: int) -> None:
         """Add bars that follow those held.
 
         Args:
             bars: A bar frame, sorted and unique; it may be empty.
             cursor: Opening time of the next bar to ask for.
-            holes: Holes found between the former cursor and this one.
 
         Raises:
             DataError: The disk is full, or the folder may not be written.
@@ -69,12 +67,11 @@ class Partial:
             self.rows += len(bars)
             self.last = bars.tail(1)
         self.cursor = cursor
-        self.holes.extend(holes)
         write_json(
             self.folder / _STATE,
             {
                 "schema": _SCHEMA, "identity": self._identity, "first_asked": self.first_asked,
-                "cursor": cursor, "parts": self._parts, "holes": self.holes,
+                "cursor": cursor, "parts": self._parts,
             },
         )  # fmt: skip
 
@@ -90,14 +87,13 @@ class Partial:
     def _begin(self, first_asked: int | None) -> None:
         self.first_asked = first_asked
         self.cursor: int | None = None
-        self.holes: list[tuple[int, int]] = []
         self.last = no_bars()
         self.rows = 0
         self._parts: list[dict[str, Any]] = []
 
     def _resume(self, first_asked: int | None) -> None:
         try:
-            state = read_json(self.folder / _STATE, "schema", "identity", "first_asked", "cursor", "parts", "holes")
+            state = read_json(self.folder / _STATE, "schema", "identity", "first_asked", "cursor", "parts")
             self._take(cast("dict[str, Any]", state), first_asked)
         except (DataError, OSError, ValueError, KeyError, TypeError) as error:
             self.damage = f"what an earlier fetch left is not used ({error}): starting anew"
@@ -113,7 +109,6 @@ class Partial:
         if not before or (first_asked is not None and first_asked > cursor):
             raise DataError("it is of another range")
         self.first_asked, self.cursor = held_from, cursor
-        self.holes = [(int(start), int(end)) for start, end in state["holes"]]
         self._parts = list(state["parts"])
         self.rows = sum(int(part["rows"]) for part in self._parts)
         for part, bars in zip(self._parts, self._read_parts(), strict=True):

@@ -32,8 +32,12 @@ class BarSource(Protocol):
         ...
 
     @property
-    def provenance(self) -> dict[str, Any]:
-        """What the manifest tells of the venue and what `open_source` needs to reach it again; never a secret."""
+    def local_days(self) -> bool:
+        """Whether bars of more than an hour may open by a local clock, and so an hour earlier or later in one half of the year."""
+        ...
+
+    def provenance(self, symbol: str) -> dict[str, Any]:
+        """Return what the manifest tells of the venue and what `open_source` needs to reach it again; never a secret."""
         ...
 
     def stored_symbol(self, symbol: str, timeframe: Timeframe) -> str:

@@ -16,7 +16,8 @@ CCXT_DEFAULT = "binance"
 def _ccxt(environment: Mapping[str, str], exchange: str | None) -> BarSource:
     from seawall.market.sources.ccxt_source import open_ccxt
 
-    return open_ccxt(exchange or environment.get("SEAWALL_CCXT_EXCHANGE", "").strip().lower() or CCXT_DEFAULT, environment)
+    named = exchange or environment.get("SEAWALL_CCXT_EXCHANGE", "")
+    return open_ccxt(named.strip().lower() or CCXT_DEFAULT, environment)
 
 
 def _alpaca(environment: Mapping[str, str], _exchange: str | None) -> BarSource:
@@ -80,13 +81,14 @@ def open_again(provenance: Mapping[str, Any], reference: str) -> BarSource:
 
 
 def _exchange_by_name(name: str, environment: Mapping[str, str]) -> BarSource:
-    from seawall.market.sources.ccxt_source import is_exchange, open_ccxt
+    from seawall.market.sources.ccxt_source import exchanges, open_ccxt
 
-    if is_exchange(name):
-        return open_ccxt(name, environment)
+    known = exchanges()
+    if name.lower() in known:
+        return open_ccxt(name.lower(), environment)
     names = [*SOURCES, "files", "trends"]
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
+    near = difflib.get_close_matches(name.lower(), [*names, *known], n=3)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
     raise ConfigError(
         f"source {name!r} is unknown; {hint}allowed: {', '.join(names)}, or an exchange that ccxt knows, as in kraken"
     )

@@ -13,15 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from seawall.core.credentials import base_url, without_secrets
+from seawall.core.credentials import base_url, header_value, without_secrets
 from seawall.core.errors import ConfigError, TransientError
 from seawall.market.sources.answers import VenueClock, retry_after
+from seawall.market.sources.deadline import whole_reply_seconds
 
 KEYS = ("TRADELOCKER_USERNAME", "TRADELOCKER_PASSWORD", "TRADELOCKER_SERVER")
 _SERVERS = {"demo": "https://demo.tradelocker.com", "live": "https://live.tradelocker.com"}
 _RENEW_SECONDS = 60.0
 _DEFAULT_BARS, _DEFAULT_PAUSE = 5_000, 1.0
 _UNIT_SECONDS = {"SECONDS": 1.0, "MINUTES": 60.0}
+# The body is unpacked already.
+_PACKED = ("content-encoding", "content-length", "transfer-encoding")
 _SHAPE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 
 
@@ -103,7 +106,7 @@ class TradeLockerClient:
         import httpx
 
         server, self.where = server_of(environment)
-        developer_key = environment.get("TRADELOCKER_DEVELOPER_API_KEY", "").strip()
+        developer_key = header_value(environment, "TRADELOCKER_DEVELOPER_API_KEY")
         headers = {"developer-api-key": developer_key} if developer_key else {}
         self.clock = VenueClock()
         self._httpx = httpx
@@ -245,14 +248,14 @@ class TradeLockerClient:
     def _keep(self, response: Any) -> None:
         """Keep the tokens of an answer. Their end is counted from the server's own time of issue where it is told."""
         document = self._document(response)
-        self._access, self._refresh = self._read(lambda: (str(document["accessToken"]), str(document.get("refreshToken", ""))))
+        self._access, self._refresh = self._read(lambda: (_token(document["accessToken"]), str(document.get("refreshToken", ""))))
         self._secrets += [self._access, self._refresh]
         lifetime = _lifetime(self._access, self.clock.now_ms())
         self._renew_at = self._seconds() + max(lifetime - _RENEW_SECONDS, lifetime / 2)
 
     def _send(self, method: str, path: str, **content: Any) -> Any:
         try:
-            response = self._http.request(method, path, **content)
+            response = self._whole(method, path, content)
         except self._httpx.TimeoutException:
             raise TransientError(
                 f"tradelocker did not answer within {self._timeout:g} s: check the network, then try again", kind="timeout"
@@ -264,6 +267,18 @@ class TradeLockerClient:
         self.clock.note(response.headers)
         return response
 
+    def _whole(self, method: str, path: str, content: Mapping[str, Any]) -> Any:
+        """Send a request and read its reply, with a look at the clock after every piece."""
+        end = time.monotonic() + whole_reply_seconds(self._timeout)
+        pieces: list[bytes] = []
+        with self._http.stream(method, path, **content) as response:
+            for piece in response.iter_bytes():
+                pieces.append(piece)
+                if time.monotonic() > end:
+                    raise self._httpx.ReadTimeout("the reply was not whole in time")
+        headers = [(name, value) for name, value in response.headers.items() if name.lower() not in _PACKED]
+        return self._httpx.Response(response.status_code, headers=headers, content=b"".join(pieces), request=response.request)
+
     def _document(self, response: Any) -> dict[str, Any]:
         status = response.status_code
         if status in (401, 403) or (status == 400 and "/auth/" in response.url.path):
@@ -274,9 +289,14 @@ class TradeLockerClient:
                 "tradelocker is limiting requests (HTTP 429): try again in a minute", kind="rate_limit", retry_after=wait
             )
         if status == 408 or status >= 500:
-            raise TransientError(f"tradelocker cannot answer now (HTTP {status}): try again in a few minutes", kind="server")
+            raise TransientError(
+                f"tradelocker cannot answer now (HTTP {status}): try again in a few minutes",
+                kind="server",
+                retry_after=retry_after(response.headers),
+            )
         if status >= 300:
-            said = without_secrets(response.text, self._secrets)
+            # A login's answer may repeat what was sent in any spelling.
+            said = "no more is told" if "/auth/" in response.url.path else without_secrets(response.text, self._secrets)
             raise ConfigError(f"tradelocker refused {response.url.path} (HTTP {status}: {said})")
         document: Any = self._read(response.json)
         if type(document) is not dict:
@@ -290,6 +310,13 @@ class TradeLockerClient:
             raise TransientError(
                 f"tradelocker answered something else than its documented reply ({type(error).__name__})", kind="malformed"
             ) from None
+
+
+def _token(value: Any) -> str:
+    token = str(value)
+    if not token.isascii() or not token.isprintable():
+        raise ValueError("a token that no header can hold")
+    return token
 
 
 def _instrument(row: Mapping[str, Any]) -> Instrument:

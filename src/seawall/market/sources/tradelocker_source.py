@@ -43,20 +43,19 @@ class _TradeLockerBars:
     name = "tradelocker"
     # The client waits by itself.
     pause_seconds = 0.0
+    local_days = True
 
     def __init__(self, client: TradeLockerClient) -> None:
         self._client = client
         self._instruments: dict[str, Instrument] = {}
-        self._sides: dict[str, str] = {}
         self.page_bars = _FEWEST_BARS
 
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """Which server answered, and of which price the bars of each symbol are, as far as it was asked."""
+    def provenance(self, symbol: str) -> dict[str, Any]:
+        """Which server answered, and of which price the bars are."""
         return {
             "source": self.name,
             "server": self._client.where,
-            "bar_side": dict(self._sides),
+            "bar_side": self._instrument(symbol).bar_side or "not told",
             "volume": "as the broker reports it; no exchange's traded volume",
         }
 
@@ -72,31 +71,11 @@ class _TradeLockerBars:
         return self._client.clock.now_ms()
 
     def page(self, symbol: str, timeframe: Timeframe, start_ms: int, stop_ms: int) -> pd.DataFrame:
-        """Ask for the earliest bars of a span.
-
-        The server limits the *span* of a request, not its rows, so empty stretches are crossed here: daily bars, which reach
-        far in one request, tell where the next data are.
-        """
+        """Ask for the bars of a span, as far as the server's limit of one request reaches."""
         instrument = self._instrument(symbol)
-        resolution = _resolution(instrument, timeframe)
-        reach = self.page_bars * timeframe.milliseconds
-        rows: list[Any] = []
-        while start_ms < stop_ms and not rows:
-            end_ms = min(stop_ms, start_ms + reach)
-            rows = self._client.history(instrument, resolution, start_ms, end_ms - 1)
-            start_ms = end_ms if rows else self._next_data(instrument, timeframe, end_ms, stop_ms)
+        end_ms = min(stop_ms, start_ms + self.page_bars * timeframe.milliseconds)
+        rows = self._client.history(instrument, _resolution(instrument, timeframe), start_ms, end_ms - 1)
         return bars_of(self.name, rows, _COLUMNS)
-
-    def _next_data(self, instrument: Instrument, timeframe: Timeframe, after_ms: int, stop_ms: int) -> int:
-        """Return a moment from `after_ms` on, with no bar between the two."""
-        if timeframe.milliseconds >= _DAY_MS or not instrument.daily or after_ms >= stop_ms:
-            return after_ms
-        # A broker's day may begin up to a day before the UTC day that its bar is named by.
-        first_ms = after_ms - _DAY_MS
-        last_ms = min(stop_ms, first_ms + self.page_bars * _DAY_MS) - 1
-        days = bars_of(self.name, self._client.history(instrument, "1D", first_ms, last_ms), _COLUMNS)["timestamp"]
-        nearest = int(days.min().timestamp() * 1_000) if len(days) else last_ms + 1
-        return max(after_ms, nearest - _DAY_MS)
 
     def _known_instruments(self) -> dict[str, Instrument]:
         if not self._instruments:
@@ -114,7 +93,6 @@ class _TradeLockerBars:
             names = ", ".join(known[name].name for name in near)
             hint = f"near it: {names}" if near else f"allowed: one of the account's {len(known)} instruments"
             raise ConfigError(f"tradelocker has no instrument {symbol!r}; {hint}")
-        self._sides[found.name] = found.bar_side or "not told"
         return found
 
 
