@@ -45,9 +45,9 @@ def make_file(folder: Path, bars: int) -> None:
 
 
 def ours_import(folder: Path) -> int:
+    from seawall.market.checks.quality import QualityParams, apply_quality
     from seawall.market.files import read_bars
-    from seawall.market.quality import QualityParams, apply_quality
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     bars, report = apply_quality(read_bars(folder / "bars.parquet"), QualityParams())
     Store(folder / "store").import_bars(bars, report, source="made", symbol="WALK", origin="bars.parquet", overwrite=True)
@@ -71,7 +71,7 @@ def pandas_csv(folder: Path) -> int:
 
 
 def ours_check(folder: Path) -> int:
-    from seawall.market.quality import check_bars
+    from seawall.market.checks.quality import check_bars
 
     return check_bars(pd.read_parquet(folder / "bars.parquet")).rows
 
@@ -137,9 +137,9 @@ def child(name: str, side: int, folder: Path) -> None:
     """Run one side of a case after a warm-up import, and print seconds and peak memory."""
     import pyarrow.parquet  # noqa: F401 (so that its import is no part of the case)
 
+    import seawall.market.checks.quality
     import seawall.market.panel
-    import seawall.market.quality
-    import seawall.market.store  # noqa: F401
+    import seawall.market.storage.store  # noqa: F401
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = perf_counter()

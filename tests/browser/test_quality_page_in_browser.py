@@ -12,8 +12,8 @@ import pytest
 
 from seawall.core.bars import from_milliseconds
 from seawall.evaluation.quality_page import SeriesCheck, write_quality_page
-from seawall.market.panel_facts import panel_facts
-from seawall.market.quality import check_bars
+from seawall.market.checks.panel_facts import panel_facts
+from seawall.market.checks.quality import check_bars
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on this machine")

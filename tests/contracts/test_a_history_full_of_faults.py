@@ -16,10 +16,10 @@ import pytest
 from fakes.binance import FakeBinance, make_klines
 from fakes.trouble import INSTEAD, SPOILT, Trouble
 from seawall.core.timeframe import Timeframe
+from seawall.market.fetching.fetch import Fetch
+from seawall.market.fetching.rules import FetchRules, Patience
 from seawall.market.sources.ccxt_source import CcxtSource
-from seawall.market.sources.fetch import Fetch
-from seawall.market.sources.fetch_rules import FetchRules, Patience
-from seawall.market.store import Store
+from seawall.market.storage.store import Store
 
 MINUTE = Timeframe.parse("1m")
 THREE_YEARS = 3 * 365 * 24 * 60

@@ -11,11 +11,11 @@ from fakes.tradelocker import FakeTradeLocker, account_of
 from seawall.core.bars import BAR_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, TransientError
 from seawall.core.timeframe import Timeframe
-from seawall.market.sources.fetch import Fetch, FetchRules
+from seawall.market.fetching.fetch import Fetch, FetchRules
 from seawall.market.sources.registry import open_source
 from seawall.market.sources.tradelocker_client import TradeLockerClient
 from seawall.market.sources.tradelocker_source import open_tradelocker
-from seawall.market.store import Store
+from seawall.market.storage.store import Store
 
 T0 = 1_704_067_200_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000

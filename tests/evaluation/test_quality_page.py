@@ -12,8 +12,8 @@ from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
 from seawall.evaluation.quality_figures import coverage_figure, series_figure, volume_figure
 from seawall.evaluation.quality_page import SeriesCheck, quality_html, write_quality_page
-from seawall.market.panel_facts import panel_facts
-from seawall.market.quality import check_bars
+from seawall.market.checks.panel_facts import panel_facts
+from seawall.market.checks.quality import check_bars
 
 HOUR = 3_600_000
 MIDNIGHT = 1_704_067_200_000  # 2024-01-01 00:00 UTC, a Monday

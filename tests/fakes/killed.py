@@ -18,7 +18,9 @@ def run_until_killed(work: Callable[..., Any], arguments: tuple[Any, ...], calls
         The exit status: `ENDED` where it was killed, 0 where the work was done before.
     """
     context = get_context("forkserver")
-    context.set_forkserver_preload(["fakes.killed", "fakes.sources", "seawall.market.sources.fetch", "tenacity", "pyarrow.parquet"])
+    context.set_forkserver_preload(
+        ["fakes.killed", "fakes.sources", "seawall.market.fetching.fetch", "tenacity", "pyarrow.parquet"]
+    )
     process = context.Process(target=_killed, args=(work, arguments, calls))
     process.start()
     process.join(60)

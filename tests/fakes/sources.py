@@ -11,8 +11,8 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
+from seawall.market.fetching.rules import FetchRules, Patience
 from seawall.market.resample import resample
-from seawall.market.sources.fetch_rules import FetchRules, Patience
 
 T0 = 1_704_067_200_000
 HOUR = Timeframe.parse("1h")

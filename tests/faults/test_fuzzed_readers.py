@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from fakes.sources import hourly
 from seawall.core.errors import SeawallError
+from seawall.market.checks.quality import QualityParams, apply_quality, check_bars
 from seawall.market.files import read_bars
-from seawall.market.quality import QualityParams, apply_quality, check_bars
-from seawall.market.tables import write_tables
-from seawall.market.trends_files import read_trends
+from seawall.market.formats.tables import write_tables
+from seawall.market.trends.reading import read_trends
 
 SECONDS = float(os.environ.get("SEAWALL_FUZZ_SECONDS", "600"))
 SUFFIXES = (".csv", ".csv.gz", ".zip", ".parquet", ".feather", ".h5")

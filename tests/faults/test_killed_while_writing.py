@@ -7,9 +7,9 @@ import pytest
 from fakes.killed import ENDED, run_until_killed
 from fakes.sources import HOUR, ListSource, at, hourly, rules
 from seawall.core.bars import bars_digest
-from seawall.market.quality import QualityParams, apply_quality
-from seawall.market.sources.fetch import Fetch
-from seawall.market.store import Store
+from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.fetching.fetch import Fetch
+from seawall.market.storage.store import Store
 
 REFERENCE = "listed/AAA/1h"
 BARS = hourly(45, absent=(17, 18))

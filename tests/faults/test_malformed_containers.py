@@ -15,13 +15,13 @@ import pytest
 
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.files import read_bars
+from seawall.market.hours.specs import load_markets
 from seawall.market.panel import Panel, align
-from seawall.market.quality import QualityParams, apply_quality
 from seawall.market.resample import resample
 from seawall.market.sources.files import find_series
-from seawall.market.specs import load_markets
-from seawall.market.store import Store
+from seawall.market.storage.store import Store
 from seawall.market.synthetic.config import load_config
 
 h5py = pytest.importorskip("h5py", reason="HDF5 files need the hdf5 extra")

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from seawall.core.errors import DataError
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.files import read_bars
-from seawall.market.quality import QualityParams, apply_quality
 
 HEADER = "timestamp,open,high,low,close,volume"
 N_ROWS = 40

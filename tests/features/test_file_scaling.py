@@ -8,7 +8,7 @@ import pytest
 from seawall.core.errors import ConfigError, DataError
 from seawall.features.file_scaler import FileScaler, FileScalingParams
 from seawall.features.file_scaling import scale_files
-from seawall.market.tables import SCALING, read_tables, write_tables
+from seawall.market.formats.tables import SCALING, read_tables, write_tables
 
 OHLCV = ["open", "high", "low", "close", "volume"]
 METHODS = ("minmax", "zscore", "robust")

@@ -15,7 +15,7 @@ from seawall.features.own import fitted_too_late, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash, live_row
 from seawall.features.registry import FeatureParams, feature_set
 from seawall.features.scaling import Scaler
-from seawall.market.tables import SCALING, read_tables, write_tables
+from seawall.market.formats.tables import SCALING, read_tables, write_tables
 
 HOUR = Timeframe.parse("1h")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe, moment_ms
-from seawall.market.calendars import calendar, classify_gaps, gap_facts
+from seawall.market.checks.quality import check_bars
 from seawall.market.files import read_bars
-from seawall.market.quality import check_bars
+from seawall.market.hours.calendars import calendar, classify_gaps, gap_facts
 
 HOUR = Timeframe.parse("1h")
 NAMES = ("24/7", "fx", "metals", "us_indices", "cfd_indices", "XNYS", "XLON", "XTKS")

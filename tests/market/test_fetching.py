@@ -12,10 +12,10 @@ from fakes.sources import HOUR, STEP, ListSource, at, hourly, rules
 from seawall.core.bars import bars_digest, timestamps_ms
 from seawall.core.errors import ConfigError, DataError, TransientError
 from seawall.core.timeframe import Timeframe, moment_ms
-from seawall.market.quality import QualityParams, apply_quality
-from seawall.market.sources.fetch import Fetch
-from seawall.market.sources.fetch_rules import Patience
-from seawall.market.store import Store
+from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.fetching.fetch import Fetch
+from seawall.market.fetching.rules import Patience
+from seawall.market.storage.store import Store
 
 REFERENCE = "listed/AAA/1h"
 

@@ -11,9 +11,9 @@ import pytest
 from fakes.sources import hourly
 from seawall.core.bars import bars_digest
 from seawall.core.errors import ConfigError, DataError
-from seawall.market.dialects import BINANCE_DUMP_COLUMNS
+from seawall.market.formats.dialects import BINANCE_DUMP_COLUMNS
+from seawall.market.formats.tables import write_tables
 from seawall.market.sources.files import find_series, search
-from seawall.market.tables import write_tables
 
 
 def names(series):

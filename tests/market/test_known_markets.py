@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from seawall.core.bars import bars_digest
 from seawall.core.errors import ConfigError
-from seawall.market.quality import QualityParams, apply_quality
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.synthetic.known import (
     DEFAULT_COST_PER_UNIT,
     LONG_FLAT_SHORT,

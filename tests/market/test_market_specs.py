@@ -9,7 +9,7 @@ import pytest
 
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import moment_ms
-from seawall.market.specs import load_markets, market_spec
+from seawall.market.hours.specs import load_markets, market_spec
 
 # Tick, lot, least order and target volatility of the published two-stage system.
 PUBLISHED = {

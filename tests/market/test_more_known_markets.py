@@ -7,7 +7,7 @@ import pydantic
 import pytest
 
 from seawall.core.errors import ConfigError
-from seawall.market.quality import QualityParams, apply_quality
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.synthetic.indicator_edge import (
     IndicatorEdgeParams,
     close_above_mean,

@@ -11,8 +11,8 @@ from seawall.core.bars import OPTIONAL_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.errors import DataError
 from seawall.core.files import to_json
 from seawall.core.timeframe import Timeframe
-from seawall.market.calendars import calendar
-from seawall.market.quality import QualityParams, apply_quality, check_bars
+from seawall.market.checks.quality import QualityParams, apply_quality, check_bars
+from seawall.market.hours.calendars import calendar
 from seawall.market.synthetic.facts import stylised_facts
 
 HOUR = 3_600_000

@@ -6,10 +6,10 @@ import pytest
 
 from seawall.core.bars import bars_digest, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.files import infer_identity, read_bars
-from seawall.market.quality import QualityParams, apply_quality
+from seawall.market.formats.tables import write_tables
 from seawall.market.synthetic.known import PlantedEdgeParams, planted_edge_bars
-from seawall.market.tables import write_tables
 
 # Two hourly bars of 2024-01-01, as each source writes them.
 ROWS = [(1.0, 2.0, 0.5, 1.5, 10.0), (1.5, 3.0, 1.0, 2.5, 20.0)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from seawall.market.checks.quality import check_bars
 from seawall.market.files import infer_identity, read_bars
-from seawall.market.quality import check_bars
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 COLUMNS = ("rows", "first", "last", "gaps", "missing", "longest", "zero", "flat", "move")

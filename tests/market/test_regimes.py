@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from seawall.core.bars import bars_digest
-from seawall.market.quality import QualityParams, apply_quality
+from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.formats.tables import write_tables
 from seawall.market.synthetic.facts import autocorrelation, stylised_facts
 from seawall.market.synthetic.regimes import REGIME_NAMES, Regime, RegimeParams, regime_bars
-from seawall.market.tables import write_tables
 
 TEN_YEARS = 350_400
 SEEDS = [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 10))]

@@ -8,7 +8,7 @@ import pytest
 
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import moment_ms
-from seawall.market.sessions import WINDOWS, TradingWindow, trading_window, window_masks
+from seawall.market.hours.sessions import WINDOWS, TradingWindow, trading_window, window_masks
 
 
 def hours_of(name: str, day: str) -> list[int]:

@@ -6,8 +6,8 @@ import pytest
 
 from seawall.core.bars import bars_digest
 from seawall.core.errors import ConfigError, DataError
-from seawall.market.quality import QualityParams, apply_quality, check_bars
-from seawall.market.store import Store
+from seawall.market.checks.quality import QualityParams, apply_quality, check_bars
+from seawall.market.storage.store import Store
 
 DROP = QualityParams(bad_bars="drop", gaps="bridge")
 

@@ -10,8 +10,8 @@ import pytest
 from fakes.sources import hourly
 from seawall.core.bars import bars_digest
 from seawall.core.errors import TransientError
-from seawall.market.quality import QualityParams, apply_quality
-from seawall.market.store import Store
+from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.storage.store import Store
 
 STATES = [hourly(count) for count in (30, 40, 50)]
 DIGESTS = {bars_digest(bars) for bars in STATES}

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from seawall.core.bars import from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
-from seawall.market.store import Store
-from seawall.market.trends import TrendsSeries, attach_trends, past_relative
-from seawall.market.trends_files import read_trends
-from seawall.market.trends_store import load_trends, store_trends
+from seawall.market.storage.store import Store
+from seawall.market.trends.reading import read_trends
+from seawall.market.trends.relative import TrendsSeries, attach_trends, past_relative
+from seawall.market.trends.storage import load_trends, store_trends
 
 FORMS = ("ratio", "zscore", "change")
 HOUR = Timeframe.parse("1h")

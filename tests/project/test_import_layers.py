@@ -32,7 +32,7 @@ def test_imports_only_go_down():
 @pytest.mark.parametrize(
     ("module", "statement"),
     [
-        ("core/planted.py", "from seawall.market import store"),
+        ("core/planted.py", "from seawall.market.storage import store"),
         ("guards/planted.py", "import torch"),
         ("engine/planted.py", "import numba"),
         ("market/planted.py", "import talib"),

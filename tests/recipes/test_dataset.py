@@ -71,8 +71,8 @@ def test_a_saved_dataset_loads_the_same_and_an_altered_one_does_not(bars, tmp_pa
 
 
 def test_stored_bars_and_their_file_make_the_same_market(bars, tmp_path):
-    from seawall.market.quality import QualityParams, apply_quality
-    from seawall.market.store import Store
+    from seawall.market.checks.quality import QualityParams, apply_quality
+    from seawall.market.storage.store import Store
 
     checked, report = apply_quality(bars, QualityParams())
     Store(tmp_path / "store").import_bars(checked, report, source="made", symbol="X", origin="bars.parquet")

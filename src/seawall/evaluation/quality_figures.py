@@ -18,10 +18,10 @@ from seawall.core.bars import timestamps_ms
 from seawall.core.timeframe import Timeframe
 from seawall.evaluation.figures import ENSEMBLE, LOSS, QUIET, VETO, laid_out
 from seawall.evaluation.thinning import kept_marks, kept_points
-from seawall.market.faults import UNPLACED_KINDS
-from seawall.market.outliers import DEVIATIONS
-from seawall.market.panel_facts import PanelFacts
-from seawall.market.quality_report import QualityReport
+from seawall.market.checks.faults import UNPLACED_KINDS
+from seawall.market.checks.outliers import DEVIATIONS
+from seawall.market.checks.panel_facts import PanelFacts
+from seawall.market.checks.report import QualityReport
 
 _COLUMNS = 400
 _MOST_GAPS = 400

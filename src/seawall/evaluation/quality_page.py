@@ -15,9 +15,9 @@ from seawall.core.files import write_text
 from seawall.core.timeframe import iso_ms
 from seawall.evaluation.page import number, render
 from seawall.evaluation.quality_figures import Checked, correlation_figure, coverage_figure, series_figure, volume_figure
-from seawall.market.outliers import DEVIATIONS
-from seawall.market.panel_facts import PanelFacts
-from seawall.market.quality_report import QualityReport, iso
+from seawall.market.checks.outliers import DEVIATIONS
+from seawall.market.checks.panel_facts import PanelFacts
+from seawall.market.checks.report import QualityReport, iso
 
 DETAILED = 12
 _PLACES = 15

@@ -1,6 +1,7 @@
 """A scaler of the tables of a file: fitted on the first rows of one file, saved, and applied to others.
 
-Every scaled table says how it was scaled, under `seawall.market.tables.SCALING` of its attributes, so that nothing scales it twice.
+Every scaled table says how it was scaled, under `seawall.market.formats.tables.SCALING` of its attributes, so that
+nothing scales it twice.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from seawall.core.files import read_json, write_json
 from seawall.core.params import Params
 from seawall.features.own import LABEL_PREFIX, TIME_COLUMNS
 from seawall.features.scaling import Scaler, ScalingKind, offset_and_scale
-from seawall.market.columns import times
-from seawall.market.tables import SCALING, read_tables
+from seawall.market.formats.columns import times
+from seawall.market.formats.tables import SCALING, read_tables
 
 _SCHEMA = 1
 

@@ -22,7 +22,7 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError, DataError, disk_errors
 from seawall.features.file_scaler import FileScaler, FileScalingParams
-from seawall.market.tables import SUFFIXES, suffix_of, write_tables
+from seawall.market.formats.tables import SUFFIXES, suffix_of, write_tables
 
 _PART = re.compile(r"(?<![a-z])(train(?:ing)?|val(?:id(?:ation)?)?|test)(?![a-z])", re.IGNORECASE)
 _WRITTEN_AS = {".pq": ".parquet", ".ft": ".feather", ".csv.gz": ".csv", ".zip": ".csv", ".hdf": ".h5"}

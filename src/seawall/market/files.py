@@ -1,4 +1,4 @@
-"""Reading bars from files: every format of `seawall.market.tables`, in the column names of the usual sources."""
+"""Reading bars from files: every format of `seawall.market.formats.tables`, in the column names of the usual sources."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
-from seawall.market.columns import numbers, times
-from seawall.market.dialects import plain_names, recognise, remarks
-from seawall.market.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
+from seawall.market.formats.columns import numbers, times
+from seawall.market.formats.dialects import plain_names, recognise, remarks
+from seawall.market.formats.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
 
 _SYMBOL_COLUMNS = ("symbol", "tic", "ticker")
 
@@ -24,11 +24,11 @@ def read_bars(
 ) -> pd.DataFrame:
     """Read one table of a file into a bar frame, in the file's own order and with its faults: `apply_quality` comes next.
 
-    The dialects are those of `seawall.market.dialects`. Times with a zone become UTC; times without one are read as UTC, and said
-    so. Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970 by their size.
+    The dialects are those of `seawall.market.formats.dialects`. Times with a zone become UTC; times without one are
+    read as UTC, and said so. Whole numbers are seconds, milliseconds, microseconds or nanoseconds since 1970 by their size.
 
     Args:
-        path: A file that ends in one of `seawall.market.tables.SUFFIXES`, absolute or relative to `root`.
+        path: A file that ends in one of `seawall.market.formats.tables.SUFFIXES`, absolute or relative to `root`.
         root: Folder that a relative path starts from; the current one where None.
         key: Table of an HDF5 file, as ``/15m``; not needed where it holds one.
         symbol: Which one, of a file with a column of symbols; see `symbols_in`. Rows then count within it.

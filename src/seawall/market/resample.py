@@ -31,7 +31,8 @@ def resample(
     are missing beside an end that was left out, the later step leaves out one more there.
 
     Args:
-        bars: A bar frame of T rows, sorted and unique, as `seawall.market.quality.apply_quality` passed it; gaps are allowed.
+        bars: A bar frame of T rows, sorted and unique, as `seawall.market.checks.quality.apply_quality` passed it; gaps are
+            allowed.
         timeframe: Length of its bars.
         to: Length of the bars to make: a whole multiple, at least two.
         partial: What to do with a longer bar of which shorter ones are missing inside. keep: make it of those that are there, and

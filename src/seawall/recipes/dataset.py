@@ -21,16 +21,16 @@ from seawall.features.own import fitted_too_late, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
 from seawall.features.scaling import Scaler, ScalingKind
+from seawall.market.checks.quality import apply_quality
+from seawall.market.checks.report import QualityReport
 from seawall.market.files import infer_identity, read_bars
-from seawall.market.quality import apply_quality
-from seawall.market.quality_report import QualityReport
 from seawall.market.splits import Split, chronological_split
-from seawall.market.store import Store
+from seawall.market.storage.store import Store
 from seawall.market.synthetic.known import planted_edge_bars
 from seawall.market.synthetic.regimes import regime_bars
-from seawall.market.trends import attach_trends
-from seawall.market.trends_files import read_trends
-from seawall.market.trends_store import SOURCE, load_trends
+from seawall.market.trends.reading import read_trends
+from seawall.market.trends.relative import attach_trends
+from seawall.market.trends.storage import SOURCE, load_trends
 from seawall.recipes.schema import FileData, PlantedEdgeData, Recipe
 
 

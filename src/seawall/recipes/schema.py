@@ -17,11 +17,11 @@ from seawall.envs.params import EpisodeParams
 from seawall.evaluation.params import EvaluationParams
 from seawall.features.registry import FeatureParams, feature_set
 from seawall.guards.registry import GUARDS
-from seawall.market.quality import QualityParams
+from seawall.market.checks.quality import QualityParams
 from seawall.market.splits import SplitParams
 from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
-from seawall.market.trends import TrendsParams
+from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
 from seawall.simulator.accounts import feature_codes

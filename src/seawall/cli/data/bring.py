@@ -15,7 +15,7 @@ from seawall.core.progress import progress_bars
 
 if TYPE_CHECKING:
     from seawall.market.sources.files import FileSeries
-    from seawall.market.store import Imported
+    from seawall.market.storage.store import Imported
 
 Targets = Annotated[
     list[str],
@@ -98,8 +98,8 @@ def import_trends(
 ) -> None:
     """Store search interest from the site's CSV or a table of times and values."""
     from seawall.core.errors import ConfigError
-    from seawall.market.trends_files import read_trends
-    from seawall.market.trends_store import store_trends
+    from seawall.market.trends.reading import read_trends
+    from seawall.market.trends.storage import store_trends
 
     if not files:
         raise ConfigError(
@@ -124,8 +124,8 @@ def _import_one(
 ) -> Imported:
     from seawall.core.errors import ConfigError
     from seawall.core.timeframe import Timeframe
-    from seawall.market.quality import QualityParams, apply_quality
-    from seawall.market.store import Store
+    from seawall.market.checks.quality import QualityParams, apply_quality
+    from seawall.market.storage.store import Store
 
     source, symbol, timeframe = names
     bars, report = apply_quality(series.read(), validated(QualityParams, gaps="bridge", bad_bars=bad_bars))

@@ -35,9 +35,9 @@ def resample(
     """
     from seawall.core.errors import ConfigError
     from seawall.core.timeframe import Timeframe
-    from seawall.market.quality import QualityParams, apply_quality
+    from seawall.market.checks.quality import QualityParams, apply_quality
     from seawall.market.resample import resample as make
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     if partial not in ("keep", "drop"):
         raise ConfigError(f"--partial is {partial!r}; allowed: keep, drop")
@@ -91,8 +91,8 @@ def align(
 
         seawall data align binance/BTCUSDT/1h binance/SOLUSDT/1h --rule forward_fill --output panel.parquet
     """
+    from seawall.market.formats.tables import write_tables
     from seawall.market.panel import align as make
-    from seawall.market.tables import write_tables
 
     frames, timeframe = _frames(series, data_dir)
     panel = make(frames, timeframe, cast(Any, rule))
@@ -181,7 +181,7 @@ def export(
         seawall data export binance/BTCUSDT/1h --csv btc.csv
     """
     from seawall.core.errors import ConfigError
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     if (hdf5 is None) == (csv is None):
         raise ConfigError("where to export to is not clear; allowed: one of --hdf5 and --csv")
@@ -200,8 +200,8 @@ def export(
 
 def _export_series(reference: str, hdf5: Path | None, csv: Path | None, force: bool, data_dir: Path) -> dict[str, Any]:
     from seawall.core.errors import ConfigError
-    from seawall.market.store import Store
-    from seawall.market.tables import write_tables
+    from seawall.market.formats.tables import write_tables
+    from seawall.market.storage.store import Store
 
     bars, manifest = Store(data_dir).load(reference)
     target = csv if csv is not None else hdf5
@@ -238,9 +238,9 @@ def _export_recipe(
 def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame], Timeframe]:
     from seawall.core.errors import ConfigError, DataError
     from seawall.core.timeframe import Timeframe
-    from seawall.market.quality import QualityParams, apply_quality
+    from seawall.market.checks.quality import QualityParams, apply_quality
     from seawall.market.sources.files import find_series
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     store = Store(data_dir)
     frames: dict[str, pd.DataFrame] = {}

@@ -16,8 +16,8 @@ from seawall.cli.output import out, print_json
 from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
-    from seawall.market.sources.fetch import FetchRules
-    from seawall.market.store import Imported
+    from seawall.market.fetching.fetch import FetchRules
+    from seawall.market.storage.store import Imported
 
 Source = Annotated[
     str | None,
@@ -106,9 +106,9 @@ def update(
         seawall data update binance/BTCUSDT/15m
     """
     from seawall.core.errors import ConfigError
-    from seawall.market.sources.fetch import Fetch, FetchRules
+    from seawall.market.fetching.fetch import Fetch, FetchRules
     from seawall.market.sources.registry import SOURCES, open_again
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     store = Store(data_dir)
     # Of a damaged series it is not known where it came from: it is named, and said to be damaged.
@@ -159,17 +159,17 @@ def _recipe_jobs(recipe: str, source: str | None, start: str | None, end: str | 
 
 
 def _rules(bad_bars: str, overwrite: bool, across_gap: bool) -> FetchRules:
-    from seawall.market.quality import QualityParams
-    from seawall.market.sources.fetch import FetchRules
+    from seawall.market.checks.quality import QualityParams
+    from seawall.market.fetching.fetch import FetchRules
 
     return FetchRules(overwrite=overwrite, across_gap=across_gap, bad_bars=validated(QualityParams, bad_bars=bad_bars).bad_bars)
 
 
 def _run(jobs: Sequence[_Job], data_dir: Path, rules: FetchRules, json: bool) -> None:
     from seawall.core.timeframe import Timeframe
-    from seawall.market.sources.fetch import Fetch
+    from seawall.market.fetching.fetch import Fetch
     from seawall.market.sources.registry import open_source
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     store = Store(data_dir)
     opened = {(job.source, job.exchange): open_source(job.source, job.exchange) for job in jobs}

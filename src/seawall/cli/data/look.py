@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from seawall.evaluation.quality_page import SeriesCheck
-    from seawall.market.calendars import Calendar
-    from seawall.market.panel_facts import PanelFacts
-    from seawall.market.specs import MarketSpec
+    from seawall.market.checks.panel_facts import PanelFacts
+    from seawall.market.hours.calendars import Calendar
+    from seawall.market.hours.specs import MarketSpec
 
 Series = Annotated[
     list[str],
@@ -54,7 +54,7 @@ def check(
     """
     from seawall.core.errors import DataError
     from seawall.evaluation.quality_page import write_quality_page
-    from seawall.market.calendars import calendar as open_calendar
+    from seawall.market.hours.calendars import calendar as open_calendar
 
     market = None if calendar is None else open_calendar(calendar)
     entries = _checked(_loaders(series, data_dir), market)
@@ -79,7 +79,7 @@ def list_series(data_dir: options.DataFolder = options.DATA, json: options.Json 
     Examples:
         seawall data list
     """
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     manifests = Store(data_dir).list()
     if json:
@@ -109,7 +109,7 @@ def info(
         seawall data info binance/BTCUSDT/1h
     """
     from seawall.core.errors import DataError
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     facts = Store(data_dir).info(series)
     if json:
@@ -138,7 +138,7 @@ def markets(
 
         seawall data markets XAUUSD --json
     """
-    from seawall.market.specs import load_markets, market_spec
+    from seawall.market.hours.specs import load_markets, market_spec
 
     found = list(load_markets(file).values()) if symbol is None else [market_spec(symbol, file)]
     if json:
@@ -159,7 +159,7 @@ def _market_row(spec: MarketSpec) -> tuple[str, ...]:
 def _loaders(targets: Sequence[str], data_dir: Path) -> list[tuple[str, Callable[[], pd.DataFrame]]]:
     """Return each series' name and how to read it: a stored series, or those in files."""
     from seawall.market.sources.files import find_series
-    from seawall.market.store import Store
+    from seawall.market.storage.store import Store
 
     store = Store(data_dir)
     found: list[tuple[str, Callable[[], pd.DataFrame]]] = []
@@ -175,7 +175,7 @@ def _loaders(targets: Sequence[str], data_dir: Path) -> list[tuple[str, Callable
 def _checked(loaders: Sequence[tuple[str, Callable[[], pd.DataFrame]]], market: Calendar | None) -> list[SeriesCheck]:
     from seawall.core.errors import SeawallError
     from seawall.evaluation.quality_page import SeriesCheck
-    from seawall.market.quality import check_bars
+    from seawall.market.checks.quality import check_bars
 
     entries: list[SeriesCheck] = []
     with progress_bars() as bars:
@@ -193,7 +193,7 @@ def _checked(loaders: Sequence[tuple[str, Callable[[], pd.DataFrame]]], market: 
 
 def _panel(entries: Sequence[SeriesCheck]) -> PanelFacts | None:
     """Compare the series with each other where they can be: two or more, sound, of one timeframe."""
-    from seawall.market.panel_facts import panel_facts
+    from seawall.market.checks.panel_facts import panel_facts
 
     sound = {entry.name: entry for entry in entries if entry.report is not None and not entry.report.bad}
     lengths = {entry.report.timeframe for entry in sound.values() if entry.report is not None}

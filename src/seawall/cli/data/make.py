@@ -111,10 +111,10 @@ def _resolved(given: dict[str, Any], config: Path | None) -> SynthConfig:
 def _one_file(output: Path, given: dict[str, Any], config: Path | None, json: bool) -> None:
     from seawall.core.errors import ConfigError
     from seawall.core.timeframe import Timeframe
+    from seawall.market.formats.tables import write_tables
     from seawall.market.synthetic.dataset import with_indicators
     from seawall.market.synthetic.facts import regime_facts
     from seawall.market.synthetic.regimes import regime_bars
-    from seawall.market.tables import write_tables
 
     unfit = [
         f"--{name.removeprefix('include_').replace('_', '-')}"
@@ -198,8 +198,8 @@ def _indicators(bars: Any, timeframe: Any) -> Any:
 def _known(kind: str, output: Path | None, output_dir: Path | None, given: dict[str, Any], config: Path | None, json: bool) -> None:
     from seawall.core.errors import ConfigError
     from seawall.core.timeframe import Timeframe
+    from seawall.market.formats.tables import write_tables
     from seawall.market.synthetic.known_markets import known_kind
-    from seawall.market.tables import write_tables
 
     found = known_kind(kind)
     unfit = [

@@ -16,7 +16,7 @@ from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.market.files import infer_identity, read_bars, symbols_in
-from seawall.market.tables import HDF5_SUFFIXES, SUFFIXES, suffix_of, table_keys
+from seawall.market.formats.tables import HDF5_SUFFIXES, SUFFIXES, suffix_of, table_keys
 
 _NO_TIME = np.datetime64("NaT", "ms").astype(np.int64)
 # Binance's daily and monthly dumps; parts of one series by their name.

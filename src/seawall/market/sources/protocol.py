@@ -1,4 +1,4 @@
-"""What a venue must offer for its history to be fetched. The walk over it is in `seawall.market.sources.fetch`."""
+"""What a venue must offer for its history to be fetched. The walk over it is in `seawall.market.fetching.fetch`."""
 
 from __future__ import annotations
 

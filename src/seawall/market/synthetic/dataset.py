@@ -26,12 +26,12 @@ from seawall.core.bars import from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import array_digest, digest, refuse_replacing, replacing_folder, write_json
 from seawall.core.timeframe import Timeframe
+from seawall.market.formats.tables import write_tables
 from seawall.market.resample import grid_phase, resample
 from seawall.market.synthetic.assets import correlated_markets
 from seawall.market.synthetic.config import SynthConfig
 from seawall.market.synthetic.labels import LABEL_PREFIX, label_table
 from seawall.market.synthetic.regimes import REGIME_NAMES, RegimeMarket
-from seawall.market.tables import write_tables
 
 METADATA = "dataset_metadata.json"
 WHOLE = "synthetic_dataset"

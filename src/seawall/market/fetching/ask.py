@@ -9,9 +9,9 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import TransientError
 from seawall.core.timeframe import Timeframe, iso_ms
-from seawall.market.sources.fetch_page import between, in_order, no_bars
+from seawall.market.fetching.page import between, in_order, no_bars
+from seawall.market.fetching.retries import Asker
 from seawall.market.sources.protocol import BarSource
-from seawall.market.sources.retries import Asker
 
 # 1990-01-01: before the first bar of any venue, and still a date that each of them takes.
 BEGINNING_MS = 631_152_000_000

@@ -16,9 +16,9 @@ import pandas as pd
 
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import DataError
-from seawall.market.sources.fetch_ask import BEGINNING_MS, Questions
-from seawall.market.sources.fetch_page import Disagreement, Hole, between, holes_of, merged, no_bars
-from seawall.market.sources.fetch_search import first_bar
+from seawall.market.fetching.ask import BEGINNING_MS, Questions
+from seawall.market.fetching.page import Disagreement, Hole, between, holes_of, merged, no_bars
+from seawall.market.fetching.search import first_bar
 
 _Found = TypeVar("_Found")
 Holes = list[Hole]

@@ -1,8 +1,8 @@
 """HDF5 tables: read without trusting the file, written so that `pandas.read_hdf` reads them back.
 
 ``pandas.read_hdf`` rebuilds pickled objects that a file holds in its attributes, so a hostile file runs code, and a damaged one can
-end the process inside the HDF5 library. Files are therefore read by `seawall.market.hdf5_child`, in a process of its own and
-without unpickling anything but lists of names.
+end the process inside the HDF5 library. Files are therefore read by `seawall.market.formats.hdf5_child`, in a process of its own
+and without unpickling anything but lists of names.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ A window is half-open: 09:00 is inside 09:00-18:00, 18:00 is not. The hours of t
 are those of the published two-stage system (Asia 00-09, London 08-17, New York 13-22) while the place has winter time; in summer
 London and New York come an hour earlier in UTC, which fixed hours in UTC get wrong. Tokyo has no daylight saving.
 
-Windows follow clocks, not holidays: `seawall.market.calendars` knows those. Whether a moment lies in a window is known beforehand.
+Windows follow clocks, not holidays: `seawall.market.hours.calendars` knows those. Whether a moment lies in a window is known
+beforehand.
 """
 
 from __future__ import annotations

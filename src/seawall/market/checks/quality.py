@@ -1,6 +1,7 @@
 """The check that every bar passes before anything uses it: bad bars are named, then refused or set aside by a stated policy.
 
-`seawall.market.faults` lists what makes a bar bad. Gaps are places where the step to the next bar is longer than the timeframe.
+`seawall.market.checks.faults` lists what makes a bar bad. Gaps are places where the step to the next bar is longer than the
+timeframe.
 Bars without volume and flat bars (open = high = low = close) are legal, and counted.
 """
 
@@ -18,10 +19,10 @@ from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS, from_milliseconds, 
 from seawall.core.errors import DataError
 from seawall.core.params import Params
 from seawall.core.timeframe import Timeframe
-from seawall.market.calendars import Calendar, classify_gaps
-from seawall.market.clocks import EVEN, usual_clock
-from seawall.market.faults import NO_TIME
-from seawall.market.quality_report import QualityReport, iso, measure
+from seawall.market.checks.clocks import EVEN, usual_clock
+from seawall.market.checks.faults import NO_TIME
+from seawall.market.checks.report import QualityReport, iso, measure
+from seawall.market.hours.calendars import Calendar, classify_gaps
 
 _NAMED = 5
 _MOST_FILLED_PER_BAR = 10

@@ -14,8 +14,8 @@ from pyarrow import parquet  # pyright: ignore[reportMissingTypeStubs]
 
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, replacing_file, write_json
-from seawall.market.delimited import Check, csv_columns, read_csv, read_zip
-from seawall.market.hdf5 import hdf5_keys, read_hdf5, write_hdf5
+from seawall.market.formats.delimited import Check, csv_columns, read_csv, read_zip
+from seawall.market.formats.hdf5 import hdf5_keys, read_hdf5, write_hdf5
 
 _ARROW: Any = pyarrow
 _PARQUET: Any = parquet

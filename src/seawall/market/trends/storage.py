@@ -13,8 +13,8 @@ from seawall import __version__
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import array_digest, read_json, replacing_folder, to_json
-from seawall.market.store import Imported, Store
-from seawall.market.trends import TrendsSeries
+from seawall.market.storage.store import Imported, Store
+from seawall.market.trends.relative import TrendsSeries
 
 SOURCE = "trends"
 _SCHEMA = 1

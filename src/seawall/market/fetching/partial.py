@@ -16,7 +16,7 @@ import pandas as pd
 from seawall.core.bars import bars_digest
 from seawall.core.errors import DataError, disk_errors
 from seawall.core.files import read_json, replacing_file, write_json
-from seawall.market.sources.fetch_page import no_bars
+from seawall.market.fetching.page import no_bars
 
 _SCHEMA = 1
 _STATE = "state.json"

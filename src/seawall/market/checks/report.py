@@ -11,9 +11,9 @@ import pandas as pd
 
 from seawall.core.bars import PRICE_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.timeframe import Timeframe, iso_ms
-from seawall.market.clocks import EVEN, usual_clock, usual_phase, wall_times
-from seawall.market.faults import KINDS, NO_TIME, UNPLACED_KINDS, find_faults
-from seawall.market.outliers import find_outliers, find_runs
+from seawall.market.checks.clocks import EVEN, usual_clock, usual_phase, wall_times
+from seawall.market.checks.faults import KINDS, NO_TIME, UNPLACED_KINDS, find_faults
+from seawall.market.checks.outliers import find_outliers, find_runs
 
 _LISTED = 100
 _MS_PER_DAY = 86_400_000

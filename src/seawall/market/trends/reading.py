@@ -28,9 +28,9 @@ import pandas as pd
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
-from seawall.market.columns import numbers, times
-from seawall.market.tables import SUFFIXES, read_tables, suffix_of
-from seawall.market.trends import MONTH, TrendsSeries
+from seawall.market.formats.columns import numbers, times
+from seawall.market.formats.tables import SUFFIXES, read_tables, suffix_of
+from seawall.market.trends.relative import MONTH, TrendsSeries
 
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _DECLARED = {"hour": _HOUR_MS, "day": _DAY_MS, "week": 7 * _DAY_MS}

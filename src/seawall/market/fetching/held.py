@@ -13,9 +13,9 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import iso_ms, moment_ms
-from seawall.market.sources.fetch_page import between, first_difference
-from seawall.market.sources.fetch_rules import SeriesName
-from seawall.market.store import Store
+from seawall.market.fetching.page import between, first_difference
+from seawall.market.fetching.rules import SeriesName
+from seawall.market.storage.store import Store
 
 _ANEW = "fetch the series anew with --overwrite"
 

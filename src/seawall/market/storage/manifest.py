@@ -14,7 +14,7 @@ from seawall.core.bars import bars_digest
 from seawall.core.errors import DataError
 from seawall.core.files import read_json
 from seawall.core.timeframe import Timeframe
-from seawall.market.quality import QualityReport
+from seawall.market.checks.quality import QualityReport
 
 SCHEMAS = (1, 2)
 NEEDED = ("schema", "source", "symbol", "timeframe", "rows", "first", "last", "gaps", "columns", "content_hash")

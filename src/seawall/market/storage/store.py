@@ -21,9 +21,9 @@ from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS, bars_digest
 from seawall.core.errors import ConfigError, DataError, TransientError
 from seawall.core.files import replacing_folder, to_json
 from seawall.core.timeframe import Timeframe
-from seawall.market.quality import QualityReport
-from seawall.market.store_lock import held_for_writing, moved_aside
-from seawall.market.store_manifest import NEEDED, new_manifest, read_manifest, same_name
+from seawall.market.checks.quality import QualityReport
+from seawall.market.storage.lock import held_for_writing, moved_aside
+from seawall.market.storage.manifest import NEEDED, new_manifest, read_manifest, same_name
 
 # An import holds a series for seconds, a fetch for hours: an import waits for another import.
 _IMPORT_WAIT_SECONDS = 30.0

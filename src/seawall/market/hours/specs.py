@@ -22,8 +22,8 @@ from ruamel.yaml.error import YAMLError
 
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
-from seawall.market.calendars import Calendar, calendar
-from seawall.market.sessions import WINDOWS, TradingWindow, trading_window
+from seawall.market.hours.calendars import Calendar, calendar
+from seawall.market.hours.sessions import WINDOWS, TradingWindow, trading_window
 
 # ruamel.yaml types what it loads as unknown.
 _YAML: Any = YAML
@@ -48,7 +48,7 @@ class MarketSpec(Params):
     tick_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the price, in the quote currency")
     lot_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the quantity, in the base asset or in contracts")
     min_notional: float = Field(ge=0, allow_inf_nan=False, description="Least value of an order, in the quote currency")
-    calendar: str = Field(default=_ALWAYS_OPEN, description="When the market is open, by name; see `seawall.market.calendars`")
+    calendar: str = Field(default=_ALWAYS_OPEN, description="When it is open, by name; see `seawall.market.hours.calendars`")
     gaps_expected: bool | None = Field(default=None, description="Whether bars may be missing by plan; as the calendar where None")
     sessions: dict[str, TradingWindow | str] = Field(
         default_factory=dict[str, TradingWindow | str],
@@ -150,7 +150,7 @@ def load_markets(extra: Path | None = None) -> dict[str, MarketSpec]:
 
 @cache
 def _shipped() -> dict[str, MarketSpec]:
-    file = resources.files("seawall.market").joinpath("markets.yaml")
+    file = resources.files("seawall.market.hours").joinpath("markets.yaml")
     return _merged({}, _parse(file.read_text(encoding="utf-8"), "markets.yaml"), "markets.yaml")
 
 

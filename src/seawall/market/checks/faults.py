@@ -25,7 +25,7 @@ import pandas as pd
 
 from seawall.core.bars import OPTIONAL_COLUMNS, PRICE_COLUMNS
 from seawall.core.timeframe import Timeframe
-from seawall.market.clocks import usual_clock, usual_phase, wall_times
+from seawall.market.checks.clocks import usual_clock, usual_phase, wall_times
 
 KINDS = (
     "no_time", "duplicate", "disorder", "off_grid", "future",

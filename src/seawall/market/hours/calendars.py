@@ -30,7 +30,7 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
-from seawall.market import holidays
+from seawall.market.hours import holidays
 
 Spans = tuple[np.ndarray, np.ndarray]
 _DAY_MS = 86_400_000
@@ -163,7 +163,7 @@ def classify_gaps(gap_places: pd.DataFrame, timeframe: Timeframe, market: Calend
     """Tell the missing bars of each gap apart: the market was closed, or bars are lost.
 
     Args:
-        gap_places: Columns ``after`` and ``missing``, as `seawall.market.quality.QualityReport` has them.
+        gap_places: Columns ``after`` and ``missing``, as `seawall.market.checks.quality.QualityReport` has them.
         timeframe: Length of a bar.
         market: When the market is open.
 

@@ -15,17 +15,17 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError, TransientError, disk_errors
 from seawall.core.timeframe import Timeframe, iso_ms
-from seawall.market.quality import QualityParams, apply_quality
-from seawall.market.sources.fetch_ask import slack
-from seawall.market.sources.fetch_clock import Clock, read_clock
-from seawall.market.sources.fetch_held import Held, bad_bars_policy, fetched_from, joined
-from seawall.market.sources.fetch_page import holes_of
-from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
-from seawall.market.sources.fetch_segment import SegmentFetch
-from seawall.market.sources.partial import remove_covered
+from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.fetching.ask import slack
+from seawall.market.fetching.clock import Clock, read_clock
+from seawall.market.fetching.held import Held, bad_bars_policy, fetched_from, joined
+from seawall.market.fetching.page import holes_of
+from seawall.market.fetching.partial import remove_covered
+from seawall.market.fetching.retries import Asker
+from seawall.market.fetching.rules import FetchProgress, FetchRules, SeriesName
+from seawall.market.fetching.segment import SegmentFetch
 from seawall.market.sources.protocol import BarSource
-from seawall.market.sources.retries import Asker
-from seawall.market.store import Imported, Store
+from seawall.market.storage.store import Imported, Store
 
 __all__ = ["Fetch", "FetchProgress", "FetchRules"]
 

@@ -14,7 +14,7 @@ import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 from pyarrow import csv as pyarrow_csv  # pyright: ignore[reportMissingTypeStubs]
 
 from seawall.core.errors import DataError
-from seawall.market.dialects import BINANCE_DUMP_COLUMNS
+from seawall.market.formats.dialects import BINANCE_DUMP_COLUMNS
 
 _ARROW: Any = pyarrow
 _ARROW_CSV: Any = pyarrow_csv

@@ -9,7 +9,7 @@ import pandas as pd
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
-from seawall.market.sources.fetch_ask import Questions
+from seawall.market.fetching.ask import Questions
 
 _DAY = Timeframe.parse("1d")
 

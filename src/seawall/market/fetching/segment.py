@@ -11,13 +11,13 @@ import pandas as pd
 
 from seawall.core.files import digest
 from seawall.core.timeframe import iso_ms
-from seawall.market.sources.fetch_ask import Questions
-from seawall.market.sources.fetch_page import between, no_bars
-from seawall.market.sources.fetch_rules import FetchProgress, FetchRules, SeriesName
-from seawall.market.sources.fetch_walk import Stretch, Walk
-from seawall.market.sources.partial import Partial
+from seawall.market.fetching.ask import Questions
+from seawall.market.fetching.page import between, no_bars
+from seawall.market.fetching.partial import Partial
+from seawall.market.fetching.retries import Asker
+from seawall.market.fetching.rules import FetchProgress, FetchRules, SeriesName
+from seawall.market.fetching.walk import Stretch, Walk
 from seawall.market.sources.protocol import BarSource
-from seawall.market.sources.retries import Asker
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from seawall.core.errors import FailureKind, TransientError
 from seawall.core.timeframe import iso_ms
-from seawall.market.sources.fetch_rules import Patience, machine_now_ms
+from seawall.market.fetching.rules import Patience, machine_now_ms
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -1,0 +1,1 @@
+"""What can be wrong with bars: found, told, and treated as asked."""

@@ -1,0 +1,1 @@
+"""The layouts of files bars come in, and how each is read and written."""

@@ -1,0 +1,1 @@
+"""Google Trends: read, stored, and offered only relative to their own past."""
