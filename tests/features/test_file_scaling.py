@@ -8,9 +8,12 @@ import pytest
 from seawall.core.errors import ConfigError, DataError
 from seawall.features.file_scaler import FileScaler, FileScalingParams
 from seawall.features.file_scaling import scale_files
+from seawall.market.files import read_bars
 from seawall.market.formats.tables import SCALING, read_tables, write_tables
 
 OHLCV = ["open", "high", "low", "close", "volume"]
+NO_METHOD: dict[str, object] = {"method": "mean"}
+NO_ROWS: dict[str, object] = {"fitted_on": {"file": "bars.csv", "tables": {"": 5}}}
 METHODS = ("minmax", "zscore", "robust")
 
 
@@ -103,7 +106,9 @@ def test_saved_parameters_scale_another_file_to_the_same_values(tmp_path):
     result = scaled(tmp_path, tmp_path / "same.parquet", fit=tmp_path / "out" / "scaler.json")
     first, second = (only(tmp_path / "out" / f"{name}_normalized.parquet") for name in ("bars", "same"))
     pd.testing.assert_frame_equal(first, second)
-    assert result.remarks == ["method is robust, as bars.parquet was fitted, not minmax"]
+    assert [(file.method, file.fitted_on) for file in result.files] == [("robust", "bars.parquet")]
+    with pytest.raises(ConfigError, match=r"method is 'zscore', and .*scaler\.json was fitted with 'robust'"):
+        scaled(tmp_path, tmp_path / "same.parquet", fit=tmp_path / "out" / "scaler.json", method="zscore", suffix="_b")
     loaded = FileScaler.load(tmp_path / "out" / "scaler.json")
     loaded.save(tmp_path / "again.json")
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "out" / "scaler.json").read_bytes()
@@ -237,7 +242,17 @@ def test_nothing_to_scale_is_told(tmp_path):
         scaled(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"schema": 2}, {"tables": {"": {}}}, {"fitted_on": {"file": "a"}}, {"tables": 5}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 2},
+        {"tables": {"": {}}},
+        {"fitted_on": {"file": "a"}},
+        {"tables": 5},
+        {"method": "mean"},
+        {"fitted_on": {"file": "a", "tables": {"": 5}}},
+    ],
+)
 def test_a_damaged_scaler_file_is_refused(tmp_path, change):
     write_tables(tmp_path / "bars.csv", {"": table()})
     scaled(tmp_path)
@@ -245,3 +260,78 @@ def test_a_damaged_scaler_file_is_refused(tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(DataError, match="scaler"):
         FileScaler.load(path)
+
+
+def test_raw_amounts_of_a_bar_stay_as_they_are_unless_named(tmp_path):
+    given = table().assign(trades=np.arange(40.0), taker_buy_base=1.0, quote_volume=2.0)
+    write_tables(tmp_path / "bars.parquet", {"": given})
+    assert [file.columns[""] for file in scaled(tmp_path).files] == [["rsi", "macd"]]
+    made = only(tmp_path / "out" / "bars_normalized.parquet")
+    pd.testing.assert_series_equal(made["trades"], given["trades"])
+
+
+def test_scaled_prices_are_no_bars_and_other_scaled_amounts_are_left_out(tmp_path):
+    write_tables(tmp_path / "bars.parquet", {"": table().assign(trades=np.arange(40.0))})
+    result = scaled(tmp_path, preserve_columns=tuple(OHLCV))
+    assert "trades are scaled" in result.remarks[0]
+    bars = read_bars(tmp_path / "out" / "bars_normalized.parquet")
+    assert "trades" not in bars.columns
+    assert any("trades are scaled in the file and left out" in note for note in bars.attrs["notes"])
+    scaled(tmp_path, preserve_columns=("open", "high", "low", "volume"), columns=("close",), suffix="_close", force=True)
+    with pytest.raises(DataError, match=r"close are scaled .minmax., so these are no bars"):
+        read_bars(tmp_path / "out" / "bars_close.parquet")
+
+
+def parts_in_folders(root, names=("train", "val", "test")):
+    for number, part in enumerate(names):
+        write_tables(root / part / "market_15m.parquet", {"": table(10, seed=number, start=10 * number)})
+
+
+def test_parts_in_folders_are_scaled_by_the_training_folder(tmp_path):
+    parts_in_folders(tmp_path / "made")
+    write_tables(tmp_path / "made" / "labels" / "train" / "market_15m.parquet", {"": table(10)[["timestamp", "label_up"]]})
+    result = scale_files([tmp_path / "made"], FileScalingParams(recursive=True), tmp_path / "out")
+    assert result.remarks[0] == "labels/train/market_15m.parquet has no column to scale and is left out"
+    # Training rows hold 0, 10, ... 90.
+    for number, part in enumerate(("train", "val")):
+        made = only(tmp_path / "out" / part / "market_15m_normalized.parquet")
+        np.testing.assert_allclose(
+            made["rsi"], (10 * number + np.arange(10)) / 9.0 if number == 0 else np.minimum((10 + np.arange(10)) / 9, 2)
+        )
+    assert (
+        sum(count for file in result.files for one in file.clipped.values() for name, count in one.items() if name == "rsi") == 11
+    )
+    assert any("far outside the training range" in remark for remark in result.remarks)
+
+
+def test_a_val_or_test_folder_is_never_fitted_on_itself(tmp_path):
+    parts_in_folders(tmp_path / "made")
+    with pytest.raises(DataError, match="0 of them are training files"):
+        scaled(tmp_path, tmp_path / "made" / "val")
+    with pytest.raises(DataError, match=r"lies deeper, in .*: allowed: recursive"):
+        scaled(tmp_path, tmp_path / "made")
+    # A folder that merely has such a name, with no other part beside it, is a folder like any.
+    parts_in_folders(tmp_path / "lone", names=("test",))
+    assert len(scaled(tmp_path, tmp_path / "lone" / "test").files) == 1
+
+
+def test_clipping_can_be_left_off_and_is_counted(tmp_path):
+    write_tables(tmp_path / "bars.csv", {"": table()})
+    assert scaled(tmp_path, fit_share=0.5).files[0].clipped[""]["rsi"] == 1
+    result = scaled(tmp_path, fit_share=0.5, clip=False, suffix="_whole", force=True)
+    assert result.files[0].clipped == {"": {}}
+    assert only(tmp_path / "out" / "bars_whole.csv")["rsi"].max() == pytest.approx(390 / 190, rel=1e-12)
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", "../*", ""])
+def test_a_pattern_that_leaves_the_folder_is_refused(tmp_path, pattern):
+    write_tables(tmp_path / "bars.csv", {"": table()})
+    with pytest.raises((ConfigError, ValueError)):
+        scaled(tmp_path, file_pattern=pattern)
+
+
+def test_an_unknown_preserved_column_is_named(tmp_path):
+    write_tables(tmp_path / "bars.csv", {"": table()})
+    with pytest.raises(ConfigError, match="preserve_columns has clsoe, which no file has"):
+        scaled(tmp_path, preserve_columns=("clsoe",))
+    assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from seawall.core.market import RowRange
 from seawall.core.timeframe import Timeframe
 from seawall.features.file_scaler import FileScalingParams
 from seawall.features.file_scaling import scale_files
-from seawall.features.own import fitted_too_late, scaled_in_file
+from seawall.features.own import fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash, live_row
 from seawall.features.registry import FeatureParams, feature_set
 from seawall.features.scaling import Scaler
@@ -96,13 +96,27 @@ def test_a_column_that_the_file_lacks_is_named():
         ({"columns": ("label_direction",)}, "a label looks ahead"),
         ({"columns": ("Label_up",)}, "a label looks ahead"),
         ({"columns": ("timestamp",)}, "the time"),
-        ({"columns": ("a",), "omit": ("trends",)}, "omit"),
         ({"set": "technical", "columns": ("rsi",)}, "column of set 'technical' too"),
     ],
 )
 def test_what_cannot_be_a_feature_is_refused(params, message):
     with pytest.raises(ConfigError, match=message):
         feature_set(FeatureParams(**{"set": "own", **params}))
+
+
+def test_a_set_of_own_columns_has_no_use_for_what_a_recipe_omits():
+    assert feature_set(FeatureParams(set="own", columns=("a",), omit=("trends",))).columns == ("a",)
+
+
+def test_bars_before_the_first_number_of_an_own_column_are_left_out_and_later_holes_stay():
+    bars = pd.DataFrame({"close": np.arange(6.0), "fast": [np.nan, 1, 2, np.nan, 4, 5], "slow": [np.nan, np.nan, np.nan, 3, 4, 5]})
+    kept, note = from_first_number(bars, ("fast", "slow"))
+    assert kept["close"].tolist() == [3.0, 4.0, 5.0]
+    assert note == "the first 3 bars are left out: slow has no number before"
+    assert kept["fast"].isna().tolist() == [True, False, False]
+    assert from_first_number(kept, ("slow",)) == (kept, None)
+    with pytest.raises(DataError, match="never, in which the file has no number"):
+        from_first_number(bars.assign(never=np.nan), ("never",))
 
 
 def test_columns_scaled_in_their_file_are_never_scaled_again(tmp_path):

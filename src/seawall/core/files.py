@@ -113,6 +113,26 @@ def refuse_replacing(folder: Path, mark: str, what: str, *, force: bool) -> None
         raise DataError(f"folder {folder} holds a {what} already; allowed: another folder, or --force to replace it")
 
 
+def refuse_replacing_file(path: Path, *, force: bool) -> None:
+    """Refuse to write over a file that is there, unless it may be replaced; a folder or a device never is.
+
+    Args:
+        path: Where a file is to be written.
+        force: Whether an older one may be replaced.
+
+    Raises:
+        DataError: Something of that name is there, or the name cannot be that of a file.
+    """
+    try:
+        there, regular = path.exists() or path.is_symlink(), path.is_file()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(path)!r} cannot be written: {error}") from error
+    if there and not regular:
+        raise DataError(f"{path} is {'a folder' if path.is_dir() else 'no regular file'}; allowed: the name of a file to make")
+    if there and not force:
+        raise DataError(f"{path} exists; allowed: another name, or --force to replace it")
+
+
 def recover_folder(path: Path) -> None:
     """Put back the older folder where a process died between the two renames of `replacing_folder`.
 

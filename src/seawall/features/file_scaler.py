@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from seawall.core.bars import BAR_COLUMNS
+from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.params import Params
@@ -32,12 +32,15 @@ class FileScalingParams(Params):
 
     method: Literal["minmax", "zscore", "robust"] = Field(default="minmax", description="How columns are scaled")
     columns: tuple[str, ...] = Field(default=(), description="Columns to scale; none named: every number but the preserved")
-    preserve_columns: tuple[str, ...] = Field(default=BAR_COLUMNS, description="Columns that stay as they are")
+    preserve_columns: tuple[str, ...] = Field(
+        default=(*BAR_COLUMNS, *OPTIONAL_COLUMNS), description="Columns that stay as they are, where a file has them"
+    )
     suffix: str = Field(default="_normalized", pattern=r"^[\w.+=-]*$", description="Added to the name of each scaled file")
     file_pattern: str = Field(default="*", min_length=1, description="Which files of a folder are scaled, as in *.h5")
     fit: Path | None = Field(default=None, description="Training file, or saved scaler.json, to scale every file by")
     fit_share: float = Field(default=0.70, gt=0.0, le=1.0, description="Share of the first rows that a file alone is fitted on")
     clip: bool = Field(default=True, description="Clip values far outside the training range, as training does")
+    recursive: bool = Field(default=False, description="Look into the folders of a folder too; their names are kept")
     force: bool = Field(default=False, description="Replace scaled files that are there already")
 
 
@@ -118,7 +121,9 @@ class FileScaler:
                 f"{_origin(name, key)} has columns {_listed(names)} to scale; {self.fitted_on['file']}, which it is scaled by, has "
                 f"{_listed(scaler.columns)}"
             )
-        block = scaler.mapped(_block(table, scaler.columns, _origin(name, key)), clip=self.clip)
+        exact = scaler.mapped(_block(table, scaler.columns, _origin(name, key)), clip=False)
+        block = scaler.clipped(exact) if self.clip else exact
+        outside = ((block != exact) & ~np.isnan(exact)).sum(axis=0)
         scaled = table.assign(**{column: block[:, index] for index, column in enumerate(scaler.columns)})
         scaled.attrs[SCALING] = {
             "method": self.method,
@@ -126,6 +131,7 @@ class FileScaler:
             "fitted_on": {"file": self.fitted_on["file"], **self.fitted_on["tables"][key]},
             "preserved": [column for column in self.preserved if column in table.columns],
             "clip": self.clip,
+            "clipped": {column: int(count) for column, count in zip(scaler.columns, outside, strict=True) if count},
         }
         return scaled
 
@@ -152,11 +158,14 @@ class FileScaler:
             tables = {str(key): Scaler.from_dict(value) for key, value in saved["tables"].items()}
             kept = {name: tuple(str(column) for column in saved[name]) for name in ("selected", "preserved")}
             fitted_on = dict(saved["fitted_on"])
-            whole = isinstance(fitted_on["file"], str) and sorted(fitted_on["tables"]) == sorted(tables)
+            told = [(entry["rows"], pd.Timestamp(entry["last"])) for entry in fitted_on["tables"].values()]
+            whole = isinstance(fitted_on["file"], str) and sorted(fitted_on["tables"]) == sorted(tables) and len(told) > 0
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path} is damaged: {type(error).__name__}: {error}") from error
         if not whole:
             raise DataError(f"{path} is damaged: fitted_on does not say on what each of its tables was fitted")
+        if saved["method"] not in get_args(FileScalingParams.model_fields["method"].annotation):
+            raise DataError(f"{path} is damaged: method is {saved['method']!r}; allowed: minmax, zscore, robust")
         return cls(saved["method"], tables, kept["selected"], kept["preserved"], bool(saved["clip"]), fitted_on)
 
 
@@ -242,7 +251,8 @@ def _fitted(training: np.ndarray, names: tuple[str, ...], method: ScalingKind, o
         values = training[~np.isnan(training[:, index]), index]
         if not values.size:
             raise DataError(
-                f"{origin} has no number in column {name} in its first {len(training)} rows; a scaler needs at least one"
+                f"{origin} has no number in column {name} in its first {len(training)} rows; a scaler needs at least one. "
+                "Allowed: preserve_columns with that column among them, or columns without it"
             )
         offset[index : index + 1], scale[index : index + 1] = offset_and_scale(values[:, None], method)
     return Scaler(method, names, offset, scale, (0, len(training)))

@@ -1,7 +1,7 @@
 """Scaling files by what the training rows showed: whole folders, all of them or none.
 
-A file whose name says *train* is what the files named *val* and *test* beside it are scaled by. A file that stands alone is
-fitted on its first rows.
+A file whose name says *train*, or the folder it lies in, is what the files of the same name in *val* and *test* are scaled by.
+A file that stands alone is fitted on its first rows.
 """
 
 from __future__ import annotations
@@ -19,13 +19,30 @@ from typing import Any
 
 import pandas as pd
 
-from seawall.core.bars import BAR_COLUMNS
+from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError, DataError, disk_errors
-from seawall.features.file_scaler import FileScaler, FileScalingParams
-from seawall.market.formats.tables import SUFFIXES, suffix_of, write_tables
+from seawall.features.file_scaler import FileScaler, FileScalingParams, columns_to_scale
+from seawall.market.formats.tables import SCALING, SUFFIXES, read_tables, suffix_of, write_tables
 
 _PART = re.compile(r"(?<![a-z])(train(?:ing)?|val(?:id(?:ation)?)?|test)(?![a-z])", re.IGNORECASE)
 _WRITTEN_AS = {".pq": ".parquet", ".ft": ".feather", ".csv.gz": ".csv", ".zip": ".csv", ".hdf": ".h5"}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file to scale.
+
+    Attributes:
+        path: Where it is.
+        place: Where its scaled form goes, relative to the folder of outputs, but for the name.
+        part: train, val or test, where its name or its folder says so; empty elsewhere.
+        name: What it is called without the part.
+    """
+
+    path: Path
+    place: Path
+    part: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -34,7 +51,8 @@ class _Family:
 
     name: str
     training: Path
-    members: tuple[Path, ...]
+    members: tuple[_Source, ...]
+    declared: bool
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,8 @@ class ScaledFile:
         fitted_on: Name of the file whose rows the scaler saw.
         rows: Rows of each table, by key.
         columns: Scaled columns of each table, by key.
+        method: How they were scaled.
+        clipped: By key and column, values that lay far outside the training range and were clipped; none where it is 0.
     """
 
     source: Path
@@ -54,6 +74,8 @@ class ScaledFile:
     fitted_on: str
     rows: dict[str, int]
     columns: dict[str, list[str]]
+    method: str
+    clipped: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -87,12 +109,13 @@ def scale_files(targets: Sequence[str | Path], params: FileScalingParams, output
         ConfigError: An output would overwrite an input or an existing file, or columns are named wrongly.
         DataError: A file cannot be read or scaled; nothing was written.
     """
-    sources = _found(targets, params.file_pattern)
-    outputs = {source: output_dir / _output_name(source, params.suffix) for source in sources}
+    result = ScalingResult()
+    sources = _with_something_to_scale(_found(targets, params), params, result.remarks)
+    outputs = {source: output_dir / source.place / _output_name(source.path, params.suffix) for source in sources}
     families = _families(sources, params)
     saved = {family: output_dir / ("scaler.json" if len(families) == 1 else f"{family.name}.scaler.json") for family in families}
-    _refuse_outputs(outputs, list(saved.values()), params)
-    result = ScalingResult()
+    _refuse_outputs({source.path: output for source, output in outputs.items()}, list(saved.values()), params)
+    unknown = set(params.preserve_columns) - set(FileScalingParams().preserve_columns)
     with disk_errors(output_dir), _stage(output_dir) as stage:
         for family in families:
             scaler = _scaler(family, params)
@@ -100,34 +123,91 @@ def scale_files(targets: Sequence[str | Path], params: FileScalingParams, output
             result.scalers.append(saved[family])
             result.remarks.extend(_remarks(scaler, params))
             for source in family.members:
-                tables = scaler.apply(source)
-                write_tables(stage / outputs[source].name, tables)
-                result.files.append(_told(source, outputs[source], scaler, tables))
+                tables = scaler.apply(source.path)
+                unknown -= {str(name) for table in tables.values() for name in table.columns}
+                write_tables(stage / source.place / outputs[source].name, tables)
+                result.files.append(_told(source.path, outputs[source], scaler, tables))
+        if unknown:
+            raise ConfigError(
+                f"preserve_columns has {', '.join(sorted(unknown))}, which no file has; allowed: columns of the files"
+            )
         _publish(stage, output_dir)
+    result.remarks.extend(_clipping(result.files))
     return result
 
 
-def _found(targets: Sequence[str | Path], pattern: str) -> list[Path]:
-    sources: list[Path] = []
+def _found(targets: Sequence[str | Path], params: FileScalingParams) -> list[_Source]:
+    sources: dict[Path, _Source] = {}
     for target in targets:
         path = Path(target).expanduser()
         if path.is_dir():
-            found = [file for file in sorted(path.glob(pattern)) if file.is_file() and _is_table(file, pattern)]
-            missing = f"no file {pattern!r} in folder {path}; allowed: files that end in {', '.join(SUFFIXES)}"
+            found = _in_folder(path, params)
         else:
-            found = [path] if path.is_file() else [Path(file) for file in sorted(glob.glob(str(path))) if Path(file).is_file()]
-            missing = f"no file {path}"
-        if not found:
-            raise DataError(missing)
-        sources.extend(file for file in found if file not in sources)
+            files = [path] if path.is_file() else [Path(file) for file in sorted(glob.glob(str(path))) if Path(file).is_file()]
+            found = [_source(file, Path()) for file in files]
+            if not found:
+                raise DataError(f"no file {path}")
+        for source in found:
+            sources.setdefault(source.path.resolve(), source)
     if not sources:
         raise ConfigError("nothing to scale was named; allowed: files, folders or patterns such as data/*.h5")
-    return sources
+    return list(sources.values())
 
 
-def _is_table(file: Path, pattern: str) -> bool:
+def _in_folder(folder: Path, params: FileScalingParams) -> list[_Source]:
+    pattern = params.file_pattern
+    if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+        raise ConfigError(f"file_pattern is {pattern!r}; allowed: names of files in the folder {folder}, as in *.h5")
+    try:
+        every = sorted(folder.rglob(pattern) if params.recursive else folder.glob(pattern))
+    except ValueError as error:
+        raise ConfigError(f"file_pattern is {pattern!r}: {error}; allowed: names of files, as in *.h5") from error
+    files = [file for file in every if file.is_file() and _is_table(file, folder, pattern)]
+    if files:
+        return [_source(file, file.parent.relative_to(folder)) for file in files]
+    deeper = "" if params.recursive else next((f"; {file.name} lies deeper, in {file.parent}: allowed: recursive"
+        for file in sorted(folder.rglob(pattern)) if file.is_file() and _is_table(file, folder, pattern)), "")  # fmt: skip
+    raise DataError(f"no file {pattern!r} in folder {folder}; allowed: files that end in {', '.join(SUFFIXES)}{deeper}")
+
+
+def _is_table(file: Path, folder: Path, pattern: str) -> bool:
     # A pattern of the user's own may not pass over a file in silence.
-    return pattern != "*" or (file.name.lower().endswith(SUFFIXES) and not file.name.startswith("."))
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and (pattern != "*" or file.name.lower().endswith(SUFFIXES))
+
+
+def _source(file: Path, place: Path) -> _Source:
+    """Tell a file's part by its name, or by its folder where a folder of another part stands beside that one."""
+    stem = file.name[: -len(suffix_of(file))]
+    found = _PART.search(stem)
+    if found is not None:
+        return _Source(file, place, _part(found[1]), f"{file.parent.resolve()}/{_PART.sub('', stem).strip(' ._-')}")
+    folder = file.parent.resolve()
+    if _PART.fullmatch(folder.name) and any(
+        beside.is_dir() and beside != folder and _PART.fullmatch(beside.name) for beside in folder.parent.iterdir()
+    ):
+        return _Source(file, place, _part(folder.name), f"{folder.parent}/*/{stem}")
+    return _Source(file, place, "", f"{folder}/{stem}")
+
+
+def _part(word: str) -> str:
+    return next(part for part in ("train", "val", "test") if word.lower().startswith(part))
+
+
+def _with_something_to_scale(sources: list[_Source], params: FileScalingParams, remarks: list[str]) -> list[_Source]:
+    """Leave out files that hold labels alone, of those that were found in folders of folders."""
+    if not params.recursive:
+        return sources
+    kept: list[_Source] = []
+    for source in sources:
+        tables = read_tables(source.path).values()
+        if any(columns_to_scale(table, params.columns, params.preserve_columns) for table in tables):
+            kept.append(source)
+        else:
+            remarks.append(f"{source.place / source.path.name} has no column to scale and is left out")
+    if not kept:
+        raise DataError(f"none of {len(sources)} files has a column to scale beside {', '.join(params.preserve_columns)}")
+    return kept
 
 
 def _output_name(source: Path, suffix: str) -> str:
@@ -135,40 +215,31 @@ def _output_name(source: Path, suffix: str) -> str:
     return source.name[: -len(ending)] + suffix + _WRITTEN_AS.get(ending, ending)
 
 
-def _families(sources: Sequence[Path], params: FileScalingParams) -> list[_Family]:
+def _families(sources: Sequence[_Source], params: FileScalingParams) -> list[_Family]:
     """Put each val and test file with the training file of the same name; a file without such a word stands alone."""
     if params.fit is not None:
-        return [_Family("scaler", params.fit, tuple(sources))]
-    grouped: dict[tuple[str, ...], list[Path]] = {}
+        return [_Family("scaler", params.fit, tuple(sources), declared=True)]
+    grouped: dict[tuple[str, str, bool], list[_Source]] = {}
     for source in sources:
-        stem = source.name[: -len(suffix_of(source))]
-        name = _PART.sub("", stem).strip(" ._-") if _PART.search(stem) else stem
-        parted = "parts" if _PART.search(stem) else "alone"
-        grouped.setdefault((str(source.parent), name, suffix_of(source), parted), []).append(source)
+        grouped.setdefault((source.name, suffix_of(source.path), bool(source.part)), []).append(source)
     families: list[_Family] = []
-    for (_, name, _, parted), members in grouped.items():
-        training = members if parted == "alone" else [file for file in members if _part(file).startswith("train")]
+    for (name, _, parted), members in grouped.items():
+        training = members if not parted else [source for source in members if source.part == "train"]
         if len(training) != 1:
             raise DataError(
-                f"{', '.join(file.name for file in members)}: {len(training)} of them are training files; one is needed to fit on "
-                "(its name says train), or name it with fit"
+                f"{', '.join(str(source.place / source.path.name) for source in members)}: {len(training)} of them are training "
+                "files; one is needed to fit on (its name, or that of its folder, says train), or name it with fit"
             )
-        taken = [family.name for family in families]
-        unique = name if name and name not in taken else f"{name or 'scaler'}-{len(families) + 1}"
-        families.append(_Family(unique, training[0], tuple(members)))
+        short, taken = name.rpartition("/")[2], [family.name for family in families]
+        unique = short if short and short not in taken else f"{short or 'scaler'}-{len(families) + 1}"
+        families.append(_Family(unique, training[0].path, tuple(members), declared=parted))
     return families
 
 
-def _part(file: Path) -> str:
-    found = _PART.search(file.name)
-    return found[1].lower() if found else ""
-
-
 def _scaler(family: _Family, params: FileScalingParams) -> FileScaler:
-    if params.fit is not None and params.fit.suffix == ".json":
+    if params.fit is not None and params.fit.suffix.lower() == ".json":
         return FileScaler.load(params.fit)
-    declared = params.fit is not None or _part(family.training).startswith("train")
-    return FileScaler.fit(family.training, params, 1.0 if declared else params.fit_share)
+    return FileScaler.fit(family.training, params, 1.0 if family.declared else params.fit_share)
 
 
 def _refuse_outputs(outputs: Mapping[Path, Path], scalers: Sequence[Path], params: FileScalingParams) -> None:
@@ -187,20 +258,45 @@ def _refuse_outputs(outputs: Mapping[Path, Path], scalers: Sequence[Path], param
 
 def _remarks(scaler: FileScaler, params: FileScalingParams) -> list[str]:
     scaled = {column for one in scaler.tables.values() for column in one.columns}
-    touched = [column for column in BAR_COLUMNS if column in scaled]
+    touched = [column for column in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if column in scaled]
     remarks: list[str] = []
-    if touched:
+    if set(touched) & set(BAR_COLUMNS):
         remarks.append(
-            f"{', '.join(touched)} are scaled: costs and returns cannot be computed on these files, training refuses them"
+            f"{', '.join(touched)} are scaled: costs and returns cannot be computed of these files, training refuses them"
         )
-    if scaler.method != params.method:
-        remarks.append(f"method is {scaler.method}, as {scaler.fitted_on['file']} was fitted, not {params.method}")
+    elif touched:
+        remarks.append(f"{', '.join(touched)} are scaled: features that are computed of them cannot be, and are left out")
+    fit = params.fit
+    if fit is None or fit.suffix.lower() != ".json":
+        return remarks
+    given = params.model_fields_set
+    for name, told, held in (
+        ("method", params.method, scaler.method),
+        ("columns", params.columns, scaler.selected),
+        ("preserve_columns", params.preserve_columns, scaler.preserved),
+        ("clip", params.clip, scaler.clip),
+    ):
+        if name in given and told != held:
+            raise ConfigError(f"{name} is {told!r}, and {fit} was fitted with {held!r}; allowed: no {name} beside fit={fit.name}")
+    if "fit_share" in given:
+        raise ConfigError(f"fit_share is {params.fit_share:g}, and {fit} is fitted already; allowed: no fit_share beside it")
     return remarks
+
+
+def _clipping(files: Sequence[ScaledFile]) -> list[str]:
+    counts = {file.output.name: sum(sum(one.values()) for one in file.clipped.values()) for file in files}
+    return [
+        f"{name}: {count:,} values lay far outside the training range and were clipped; clip=false keeps them"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _told(source: Path, output: Path, scaler: FileScaler, tables: Mapping[str, pd.DataFrame]) -> ScaledFile:
     columns = {key: list(scaler.tables[key].columns) for key in tables}
-    return ScaledFile(source, output, str(scaler.fitted_on["file"]), {key: len(table) for key, table in tables.items()}, columns)
+    rows = {key: len(table) for key, table in tables.items()}
+    clipped = {key: dict(table.attrs[SCALING]["clipped"]) for key, table in tables.items()}
+    return ScaledFile(source, output, str(scaler.fitted_on["file"]), rows, columns, scaler.method, clipped)
 
 
 @contextmanager
@@ -215,7 +311,7 @@ def _stage(output_dir: Path) -> Generator[Path]:
 
 def _publish(stage: Path, output_dir: Path) -> None:
     """Move every staged file to its place; where one move fails, all are taken back."""
-    files = sorted(stage.iterdir())
+    files = sorted(file for file in stage.rglob("*") if file.is_file())
     if not output_dir.exists():
         os.chmod(stage, 0o755)
         os.replace(stage, output_dir)
@@ -225,14 +321,16 @@ def _publish(stage: Path, output_dir: Path) -> None:
     moved: list[Path] = []
     try:
         for file in files:
-            target = output_dir / file.name
+            target = output_dir / file.relative_to(stage)
+            target.parent.mkdir(parents=True, exist_ok=True)
             if target.exists():
-                os.replace(target, older / file.name)
+                (older / target.relative_to(output_dir)).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(target, older / target.relative_to(output_dir))
             moved.append(target)
             os.replace(file, target)
     except OSError:
         for target in moved:
             target.unlink(missing_ok=True)
-            if (older / target.name).exists():
-                os.replace(older / target.name, target)
+            if (older / target.relative_to(output_dir)).exists():
+                os.replace(older / target.relative_to(output_dir), target)
         raise

@@ -62,6 +62,34 @@ def own_features(columns: tuple[str, ...], base: FeatureSet | None = None) -> Ow
     return OwnFeatureSet(f"{base.name}+{OWN}", (*base.columns, *columns), base.warmup, requires, compute, columns)
 
 
+def from_first_number(bars: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str | None]:
+    """Leave out the first bars, in which a column of the user's own has no number yet, as an indicator that warms up.
+
+    Args:
+        bars: A bar frame with the columns.
+        columns: The user's columns.
+
+    Returns:
+        The bars from the first on in which every one of the columns has had a number, and a sentence where some were left out.
+        Later holes stay, for `compute_features` to refuse by name.
+
+    Raises:
+        DataError: A column has no number at all.
+    """
+    held = [name for name in columns if name in bars.columns]
+    first = {name: int(np.argmax(known)) if (known := bars[name].notna().to_numpy()).any() else -1 for name in held}
+    empty = [name for name, row in first.items() if row < 0]
+    if empty:
+        raise DataError(f"features.columns has {', '.join(empty)}, in which the file has no number; allowed: columns of numbers")
+    latest = max(first, key=lambda name: first[name], default=None)
+    if latest is None or first[latest] == 0:
+        return bars, None
+    count = first[latest]
+    kept = bars.iloc[count:].reset_index(drop=True)
+    kept.attrs = bars.attrs
+    return kept, f"the first {count} bars are left out: {latest} has no number before"
+
+
 def scaled_in_file(feature_set: FeatureSet, marker: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return the features that their file holds scaled already, so that training passes them as they are.
 

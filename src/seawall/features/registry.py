@@ -44,8 +44,7 @@ def feature_set(params: FeatureParams) -> FeatureSet:
         ConfigError: No set has that name, it cannot do without what `omit` names, or a column of `columns` cannot be a feature.
     """
     if params.set == OWN:
-        if params.omit:
-            raise ConfigError(f"features.omit={list(params.omit)} has no meaning for set {OWN!r}, which has the columns it names")
+        # It has the columns that it names and no others, so there is nothing that it could do without.
         return own_features(params.columns)
     factory = FEATURE_SETS.get(params.set)
     if factory is None:

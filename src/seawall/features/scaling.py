@@ -133,8 +133,10 @@ class Scaler:
             float64, shape (T, F).
         """
         scaled = (block - self.offset) / self.scale
-        if not clip:
-            return scaled
+        return self.clipped(scaled) if clip else scaled
+
+    def clipped(self, scaled: np.ndarray) -> np.ndarray:
+        """Clip scaled columns, shape (T, F), to what `CLIP` allows; those that pass unscaled stay."""
         low, high = (np.full(len(self.columns), bound) for bound in CLIP[self.kind])
         passed = self._passed()
         low[passed], high[passed] = CLIP["none"]

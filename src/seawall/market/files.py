@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -96,13 +97,31 @@ def _bars(table: pd.DataFrame, origin: str, own: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{origin} has columns but no rows; at least two bars are needed")
     moments, said = times(table[dialect.time], dialect.time, origin)
     kept = {name: name for name in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if name in table.columns} | extra
+    kept, left_out = _without_scaled(kept, scaling, set(extra), origin)
     values: dict[str, np.ndarray] = {name: numbers(table[column], name, origin) for name, column in kept.items()}
     bars = pd.DataFrame({"timestamp": moments.reset_index(drop=True), **values})
     unknown = [name for name in table.columns if name not in extra.values()]
-    bars.attrs["notes"] = [*said, *remarks(dialect, unknown)]
+    bars.attrs["notes"] = [*said, *remarks(dialect, unknown), *left_out]
     if scaling is not None:
         bars.attrs["scaling"] = scaling
     return bars
+
+
+def _without_scaled(kept: dict[str, str], scaling: Any, own: set[str], origin: str) -> tuple[dict[str, str], list[str]]:
+    """Refuse bars whose prices or volume are scaled, and leave other raw amounts out that are: nothing true is made of them."""
+    told: dict[str, Any] = {"columns": []} if scaling is None else scaling
+    listed: Any = told.get("columns")
+    if not isinstance(listed, list):
+        raise DataError(f"{origin}: its note on its scaling is damaged: columns is {listed!r}; allowed: a list of names")
+    scaled = [name for name, column in kept.items() if column in cast("list[Any]", listed) and name not in own]
+    raw = [name for name in scaled if name in BAR_COLUMNS]
+    if raw:
+        raise DataError(
+            f"{origin}: {', '.join(raw)} are scaled ({told.get('method')}), so these are no bars: costs, returns and features "
+            "would be meaningless; scale the file again and preserve them"
+        )
+    notes = [f"{', '.join(scaled)} are scaled in the file and left out: features are computed of raw amounts"] if scaled else []
+    return {name: column for name, column in kept.items() if name not in scaled}, notes
 
 
 def _own_names(own: Sequence[str], columns: Sequence[str], origin: str) -> dict[str, str]:

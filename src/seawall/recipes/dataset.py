@@ -17,7 +17,7 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
-from seawall.features.own import fitted_too_late, scaled_in_file
+from seawall.features.own import fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
 from seawall.features.scaling import Scaler, ScalingKind
@@ -92,6 +92,7 @@ class Featured:
         marker: What the bars' file says of its scaling, or None.
         origin: Source, symbol and reference of the bars.
         trends: What is known of the search interest beside them, or None.
+        notes: What the user should know, in plain words.
     """
 
     bars: pd.DataFrame
@@ -103,6 +104,7 @@ class Featured:
     marker: dict[str, Any] | None
     origin: dict[str, Any]
     trends: dict[str, Any] | None
+    notes: tuple[str, ...]
 
     def scaler(self, kind: ScalingKind) -> Scaler:
         """Fit a scaler on the training rows, from the first warmed-up one on; columns that their file holds scaled pass."""
@@ -122,6 +124,7 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     """
     bars, origin = load_bars(recipe, data_root)
     marker = bars.attrs.get("scaling")
+    bars, late_start = from_first_number(bars, [name for name in recipe.features.columns if name not in OPTIONAL_COLUMNS])
     bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
     timeframe = Timeframe.infer(timestamps_ms(bars))
     bars, trends = _with_trends(recipe, bars, timeframe, data_root)
@@ -132,7 +135,9 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     split = chronological_split(
         columns.warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
     )
-    return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends)
+    return Featured(
+        bars, quality, timeframe, columns, block, split, marker, origin, trends, () if late_start is None else (late_start,)
+    )
 
 
 def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
@@ -165,7 +170,7 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         "omitted": list(recipe.features.omit),
         "trends": made.trends,
         "scaled_in_file": list(scaler.unscaled),
-        "notes": [] if late is None else [late],
+        "notes": [*made.notes, *([] if late is None else [late])],
         "warmup": columns.warmup,
     }
     return Dataset(market, split, scaler, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from seawall.cli.data import bring, derive, fetch, look, make
+from seawall.cli.data.scale import scale
 
 app = typer.Typer(help="Fetch, import, make, check, resample, scale and export bars.", no_args_is_help=True)
 for verb in (
@@ -16,7 +17,7 @@ for verb in (
     make.synth,
     derive.resample,
     derive.align,
-    derive.scale,
+    scale,
     derive.export,
 ):
     app.command()(verb)

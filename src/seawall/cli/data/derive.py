@@ -1,4 +1,4 @@
-"""``seawall data resample``, ``align``, ``scale`` and ``export``: other forms of bars that are there."""
+"""``seawall data resample``, ``align`` and ``export``: other forms of bars that are there."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
+from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import listed, validated
+from seawall.cli.data.words import listed
 from seawall.cli.output import out, print_json, table
 
 if TYPE_CHECKING:
@@ -50,26 +51,26 @@ def resample(
         make(bars, Timeframe.parse(manifest["timeframe"]), length, partial=cast(Literal["keep", "drop"], partial))
         for length in lengths
     ]
+    ready = [(*apply_quality(longer, QualityParams(gaps="bridge"), Timeframe.parse(facts["to"])), facts) for longer, facts in made]
+    named = {"source": manifest["source"], "symbol": manifest["symbol"]}
+    for longer, report, _ in ready:
+        # All are refused before one is stored.
+        store.refuse_other(longer, report, **named, overwrite=overwrite)
     documents: list[dict[str, Any]] = []
-    for unchecked, facts in made:
-        longer, report = apply_quality(unchecked, QualityParams(gaps="bridge"), Timeframe.parse(facts["to"]))
+    for longer, report, facts in ready:
         origin = {"derived_from": series, "content_hash": manifest["content_hash"], "resampled": facts}
-        stored = store.import_bars(
-            longer,
-            report,
-            source=manifest["source"],
-            symbol=manifest["symbol"],
-            origin=series,
-            provenance=origin,
-            overwrite=overwrite,
-        )
+        stored = store.import_bars(longer, report, **named, origin=series, provenance=origin, overwrite=overwrite)
         documents.append({"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest})
     if json:
         print_json({"series": documents})
         return
     for document in documents:
         facts = document["provenance"]["resampled"]
-        whole = "" if not facts["partial_bars"] else f", {facts['partial_bars']} of them with bars missing inside"
+        count = facts["partial_bars"]
+        told = (
+            f"{count} more left out for bars missing inside" if facts["partial"] == "drop" else f"{count} with bars missing inside"
+        )
+        whole = f", {told}" if count else ""
         out.print(f"{document['reference']} is {document['status']}: {document['rows']:,} bars{whole}")
 
 
@@ -81,6 +82,7 @@ def align(
     rule: Annotated[
         str, typer.Option(help="intersection: bars that all have; forward_fill: all, missing ones flat and marked stale.")
     ] = "intersection",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there, other than one that is read.")] = False,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -91,69 +93,27 @@ def align(
 
         seawall data align binance/BTCUSDT/1h binance/SOLUSDT/1h --rule forward_fill --output panel.parquet
     """
+    from seawall.core.errors import ConfigError
+    from seawall.core.files import refuse_replacing_file
     from seawall.market.formats.tables import write_tables
     from seawall.market.panel import align as make
 
-    frames, timeframe = _frames(series, data_dir)
+    if output.suffix.lower() not in (".parquet", ".feather", ".csv"):
+        raise ConfigError(f"a panel cannot be written to {output.name}; allowed: a name that ends in .parquet, .feather or .csv")
+    refuse_replacing_file(output, force=force)
+    frames, timeframe, read = _frames(series, data_dir)
+    if output.resolve() in read:
+        raise ConfigError(f"{output} is one of the files that are read, and is never replaced; allowed: another name")
     panel = make(frames, timeframe, cast(Any, rule))
     write_tables(output, {"": panel.to_frame()})
     facts = {"file": str(output), **panel.facts}
     if json:
         print_json(facts)
         return
-    out.print(f"Wrote {len(panel.timestamps):,} bars of {len(panel.symbols)} symbols to {output}, by the rule {rule}")
+    out.print(f"Wrote {len(panel.timestamps):,} bars of {len(panel.symbols)} symbols to {escape(str(output))}, by the rule {rule}")
     stale = panel.stale.sum(axis=1)
     rows = [(name, f"{len(frames[name]):,}", f"{count:,}") for name, count in zip(panel.symbols, stale, strict=True)]
     out.print(table("", ("symbol", "bars", "stale in the panel"), rows))
-
-
-def scale(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files, folders, or globs in quotes.")],
-    output_dir: Annotated[Path, typer.Option("--output-dir", "--output_dir", help="Folder for the scaled files and scaler.json.")],
-    method: Annotated[str, typer.Option(help="minmax | zscore | robust.")] = "minmax",
-    columns: Annotated[
-        str | None, typer.Option(help="Columns to scale; every number but the preserved where none is named.")
-    ] = None,
-    preserve_columns: Annotated[
-        str, typer.Option("--preserve-columns", "--preserve_columns", help="Columns that stay as they are.")
-    ] = "open,high,low,close,volume",
-    suffix: Annotated[str, typer.Option(help="Added to the name of each file.")] = "_normalized",
-    file_pattern: Annotated[
-        str, typer.Option("--file-pattern", "--file_pattern", help="Which files of a folder, as in *.h5.")
-    ] = "*",
-    fit: Annotated[Path | None, typer.Option(help="The training file, or a saved scaler.json, to scale all by.")] = None,
-    fit_share: Annotated[
-        float, typer.Option(help="Share of the first rows that a file without a training file is fitted on.")
-    ] = 0.70,
-    force: Annotated[bool, typer.Option("--force", help="Replace scaled files that are there.")] = False,
-    json: options.Json = False,
-) -> None:
-    """Scale the columns of files by what the training rows showed; parameters are kept in scaler.json.
-
-    A file named train is what val and test beside it are scaled by. Prices stay as they are unless said otherwise.
-
-    Examples:
-        seawall data scale data/processed --output-dir data/scaled --method robust --file-pattern "*.h5"
-
-        seawall data scale features.csv --output-dir scaled --method zscore --columns rsi_14,macd
-    """
-    from seawall.features.file_scaler import FileScalingParams
-    from seawall.features.file_scaling import scale_files
-
-    params = validated(
-        FileScalingParams, method=method, columns=listed(columns), preserve_columns=listed(preserve_columns), suffix=suffix,
-        file_pattern=file_pattern, fit=fit, fit_share=fit_share, force=force,
-    )  # fmt: skip
-    result = scale_files(files, params, output_dir)
-    if json:
-        print_json(result.to_dict())
-        return
-    for file in result.files:
-        scaled = len({name for names in file.columns.values() for name in names})
-        out.print(f"{file.output}: {scaled} columns scaled by {method}, fitted on {file.fitted_on}")
-    for remark in result.remarks:
-        out.print(f"  note: {remark}")
-    out.print(f"Parameters: {', '.join(str(path) for path in result.scalers)}")
 
 
 def export(
@@ -180,13 +140,23 @@ def export(
 
         seawall data export binance/BTCUSDT/1h --csv btc.csv
     """
-    from seawall.core.errors import ConfigError
+    from seawall.core.errors import ConfigError, DataError
     from seawall.market.storage.store import Store
 
     if (hdf5 is None) == (csv is None):
         raise ConfigError("where to export to is not clear; allowed: one of --hdf5 and --csv")
+    if csv is not None and timeframes is not None:
+        raise ConfigError(
+            "--timeframes names keys of HDF5 files, and --csv writes the recipe's own bars; allowed: --hdf5 beside it"
+        )
     if Store(data_dir).has(recipe):
+        unfit = [name for name, value in (("--scaled", scaled), ("--timeframes", timeframes), ("overrides", overrides)) if value]
+        if unfit:
+            raise ConfigError(f"{', '.join(unfit)} change a recipe's export, and {recipe} is a stored series; allowed: a recipe")
         facts = _export_series(recipe, hdf5, csv, force, data_dir)
+    elif recipe.count("/") == 2 and not Path(recipe).exists() and Path(recipe).suffix.lower() not in (".yaml", ".yml", ".json"):
+        stored = ", ".join(str(entry["reference"]) for entry in Store(data_dir).list()) or "nothing"
+        raise DataError(f"no stored series {recipe!r} under {data_dir}, and no recipe of that name; stored: {stored}")
     else:
         facts = _export_recipe(recipe, list(overrides or ()), (hdf5, csv), timeframes, scaled, force, data_dir)
     if json:
@@ -200,6 +170,7 @@ def export(
 
 def _export_series(reference: str, hdf5: Path | None, csv: Path | None, force: bool, data_dir: Path) -> dict[str, Any]:
     from seawall.core.errors import ConfigError
+    from seawall.core.files import refuse_replacing_file
     from seawall.market.formats.tables import write_tables
     from seawall.market.storage.store import Store
 
@@ -209,8 +180,7 @@ def _export_series(reference: str, hdf5: Path | None, csv: Path | None, force: b
     allowed = (".csv",) if csv is not None else (".h5", ".hdf5")
     if target.suffix not in allowed:
         raise ConfigError(f"{target} is to hold one series; allowed: a file that ends in {' or '.join(allowed)}")
-    if target.exists() and not force:
-        raise ConfigError(f"{target} exists; allowed: another name, or --force")
+    refuse_replacing_file(target, force=force)
     write_tables(target, {"" if csv is not None else f"/{manifest['timeframe']}": bars})
     return {"files": [str(target)], "rows": len(bars), "reference": reference}
 
@@ -235,7 +205,7 @@ def _export_recipe(
     return export_csv(recipe, data_dir, csv, scaled=scaled, force=force)
 
 
-def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame], Timeframe]:
+def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame], Timeframe, set[Path]]:
     from seawall.core.errors import ConfigError, DataError
     from seawall.core.timeframe import Timeframe
     from seawall.market.checks.quality import QualityParams, apply_quality
@@ -245,6 +215,7 @@ def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame]
     store = Store(data_dir)
     frames: dict[str, pd.DataFrame] = {}
     lengths: dict[str, str] = {}
+    read: set[Path] = set()
     for target in targets:
         if not Path(target).is_file() and store.has(target):
             bars, manifest = store.load(target)
@@ -253,6 +224,7 @@ def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame]
             found = []
             for series in find_series([target]):
                 bars, report = apply_quality(series.read(), QualityParams(gaps="bridge"))
+                read.update(path.resolve() for path in series.paths)
                 found.append((series.symbol, bars, report.timeframe))
         for symbol, bars, length in found:
             if symbol in frames:
@@ -261,4 +233,4 @@ def _frames(targets: list[str], data_dir: Path) -> tuple[dict[str, pd.DataFrame]
     if len(set(lengths.values())) != 1:
         told = ", ".join(f"{symbol} {length}" for symbol, length in lengths.items())
         raise DataError(f"series of different timeframes share no clock: {told}; allowed: one timeframe")
-    return frames, Timeframe.parse(next(iter(lengths.values())))
+    return frames, Timeframe.parse(next(iter(lengths.values()))), read

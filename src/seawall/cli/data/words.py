@@ -23,7 +23,8 @@ def validated(params: Any, **values: Any) -> Any:
         return params(**values)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, problem['loc']))} is {problem['input']!r}: {problem['msg']}") from error
+        place, message = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{place} is {problem['input']!r}: {message}" if place else message) from error
 
 
 def listed(text: str | None) -> tuple[str, ...]:

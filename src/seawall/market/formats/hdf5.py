@@ -160,7 +160,8 @@ def write_hdf5(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 def _put(store: Any, key: str, table: pd.DataFrame, name: str) -> None:
     try:
-        store.put(key, table.reset_index(drop=True), format="table", index=False)
+        # Without times of tracking, the same tables give the same bytes.
+        store.put(key, table.reset_index(drop=True), format="table", index=False, track_times=False)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise ConfigError(f"table {key!r} cannot be written to {name}: {str(error).splitlines()[0]}") from error
     if "seawall_scaling" not in table.attrs:

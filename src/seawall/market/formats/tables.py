@@ -103,7 +103,7 @@ def read_tables(path: Path, key: str | None = None, check: Check | None = None) 
     table = _with_index_as_column(table, path.name)
     sidecar = _sidecar(path)
     if _CONTENT[suffix] not in readers and sidecar.is_file():
-        table.attrs[SCALING] = read_json(sidecar)
+        table.attrs[SCALING] = read_json(sidecar, "method", "columns", "fitted_on")
     return {"": table}
 
 

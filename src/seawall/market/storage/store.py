@@ -138,6 +138,16 @@ class Store:
                 (temporary / "manifest.json").write_text(to_json(manifest) + "\n", encoding="utf-8")
         return Imported(folder, status, manifest)
 
+    def refuse_other(self, bars: pd.DataFrame, report: QualityReport, *, source: str, symbol: str, overwrite: bool) -> None:
+        """Refuse what `import_bars` would refuse for bars that are there already, and store nothing; arguments as there."""
+        folder = self.folder(source, symbol, report.timeframe)
+        if self._found("/".join((source, symbol, report.timeframe))) is None:
+            return
+        present = read_manifest(folder)
+        new = new_manifest(bars, report, source=source, symbol=symbol, origin="", provenance={})
+        if not (same_name(present, new) and present["content_hash"] == new["content_hash"]):
+            _refuse_replacing(folder, present, new, overwrite)
+
     def list(self) -> list[dict[str, Any]]:
         """Return the manifest of every stored series, sorted by its ``reference``.
 
