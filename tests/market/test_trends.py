@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from seawall.core.bars import from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.storage.store import Store
 from seawall.market.trends.reading import read_trends
 from seawall.market.trends.relative import TrendsSeries, attach_trends, past_relative
-from seawall.market.trends.storage import load_trends, store_trends
+from seawall.market.trends.storage import load_trends, store_trends, trends_info
 
 FORMS = ("ratio", "zscore", "change")
 HOUR = Timeframe.parse("1h")
@@ -214,7 +215,7 @@ def test_stored_interest_loads_the_same_and_altered_interest_does_not(tmp_path):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(trends, name))
     assert (loaded.keyword, loaded.period, loaded.facts) == (trends.keyword, trends.period, trends.facts)
     assert store_trends(root, trends).status == "unchanged"
-    assert [entry["reference"] for entry in Store(root).list()] == ["trends/bitcoin/1w"]
+    assert [(entry["reference"], entry["kind"]) for entry in Store(root).list()] == [("trends/bitcoin/1w", "trends")]
     path = stored.folder / "trends.parquet"
     pd.read_parquet(path).assign(interest=1.0).to_parquet(path, index=False)
     with pytest.raises(DataError, match="was altered"):
@@ -222,6 +223,31 @@ def test_stored_interest_loads_the_same_and_altered_interest_does_not(tmp_path):
     path.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="cannot be read"):
         load_trends(root, "bitcoin", "1w")
+
+
+def test_the_store_finds_interest_of_any_period_and_gives_it_to_nobody_as_bars(tmp_path):
+    store = Store(tmp_path / "data")
+    for text, word, period in ((SITE, "bitcoin", "1w"), ("Month,gold: (Worldwide)\n2024-01,5\n2024-02,6\n", "gold", "1mo")):
+        store_trends(store.root, read_trends(written(tmp_path, text), word, now=LATER))
+        reference = f"trends/{word}/{period}"
+        assert store.has(reference)
+        assert store.holds_trends(reference)
+        with pytest.raises(
+            ConfigError, match=f"{reference} holds search interest in '{word}' .* no bars; data.trends.path={reference}"
+        ):
+            store.load(reference)
+        told = trends_info(store.root, reference)
+        assert (told["reference"], told["kind"], told["problem"]) == (reference, "trends", None)
+        assert trends_info(store.root, told["folder"])["content_hash"] == told["content_hash"]
+    path = store.root / "trends" / "gold" / "1mo" / "trends.parquet"
+    pd.read_parquet(path).assign(interest=1.0).to_parquet(path, index=False)
+    assert "was altered" in trends_info(store.root, "trends/gold/1mo")["problem"]
+
+
+def test_bars_cannot_take_the_place_of_search_interest(tmp_path, make_bars):
+    bars, report = apply_quality(make_bars(rows=48), QualityParams())
+    with pytest.raises(ConfigError, match="source trends, which is kept for search interest"):
+        Store(tmp_path).import_bars(bars, report, source="trends", symbol="bitcoin", origin="x.csv")
 
 
 def test_a_new_download_replaces_the_old_only_if_told_so(tmp_path):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from seawall import __version__
 from seawall.core.errors import ConfigError
-from seawall.core.files import write_text
+from seawall.core.files import refuse_replacing_file, write_text
 from seawall.core.timeframe import iso_ms
 from seawall.evaluation.page import number, render
 from seawall.evaluation.quality_figures import Checked, correlation_figure, coverage_figure, series_figure, volume_figure
@@ -59,8 +59,9 @@ def write_quality_page(path: Path, entries: Sequence[SeriesCheck], panel: PanelF
 
     Raises:
         ConfigError: There is no entry.
-        DataError: The disk is full or the path may not be written.
+        DataError: The disk is full, the path may not be written, or a folder or a device is there.
     """
+    refuse_replacing_file(path, force=True)
     write_text(path, quality_html(entries, panel))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality
+from seawall.cli.data.words import print_quality, print_trends
 from seawall.cli.output import out, print_json, table
 from seawall.core.progress import console, progress_bars
 
@@ -53,13 +53,20 @@ def check(
         seawall data check xauusd.csv --calendar metals
     """
     from seawall.core.errors import DataError
+    from seawall.core.files import refuse_replacing_file
     from seawall.evaluation.quality_page import write_quality_page
     from seawall.market.hours.calendars import calendar as open_calendar
 
+    if html is not None:
+        refuse_replacing_file(html, force=True)
     market = None if calendar is None else open_calendar(calendar)
     entries = _checked(_loaders(series, data_dir), market)
     panel = _panel(entries)
-    page = None if no_html else html or data_dir / "checks" / f"{_page_name(entries)}.html"
+    page = (
+        None
+        if no_html or all(entry.report is None for entry in entries)
+        else html or data_dir / "checks" / f"{_page_name(entries)}.html"
+    )
     if page is not None:
         write_quality_page(page, entries, panel)
     if json:
@@ -74,11 +81,12 @@ def check(
 
 
 def list_series(data_dir: options.DataFolder = options.DATA, json: options.Json = False) -> None:
-    """List the stored series.
+    """List the stored series of bars, and the stored search interest.
 
     Examples:
         seawall data list
     """
+    from seawall.market.storage.manifest import TRENDS
     from seawall.market.storage.store import Store
 
     manifests = Store(data_dir).list()
@@ -89,13 +97,19 @@ def list_series(data_dir: options.DataFolder = options.DATA, json: options.Json 
         out.print(f"Nothing is stored under {data_dir.resolve()}. Fetch some:  seawall data fetch ccxt BTC/USDT, or import a file")
         return
     sound = [entry for entry in manifests if not entry.get("problem")]
-    rows = [
-        (m["reference"], f"{m['rows']:,}", m["first"][:16], m["last"][:16], m.get("quality", {}).get("gaps", "–")) for m in sound
+    bars = [
+        (m["reference"], f"{m['rows']:,}", m["first"][:16], m["last"][:16], m.get("quality", {}).get("gaps", "–"))
+        for m in sound
+        if m["kind"] != TRENDS
     ]
-    out.print(table("", ("series", "bars", "first", "last", "gaps"), rows))
+    if bars:
+        out.print(table("", ("series", "bars", "first", "last", "gaps"), bars))
+    interest = [(m["reference"], f"{m['rows']:,}", m["first"][:10], m["last"][:10]) for m in sound if m["kind"] == TRENDS]
+    if interest:
+        out.print(table("", ("search interest", "values", "first", "last"), interest))
     for entry in manifests:
         if entry.get("problem"):
-            out.print(f"{entry['reference']} is damaged: {entry['problem']}")
+            out.print(f"{entry['reference']} is damaged: {entry['problem']}", markup=False)
 
 
 def info(
@@ -103,25 +117,31 @@ def info(
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
 ) -> None:
-    """Tell what a stored series is, where it came from, and whether its bars are those that were stored.
+    """Tell what a stored series is, where it came from, and whether it is as it was stored.
 
     Examples:
         seawall data info binance/BTCUSDT/1h
     """
     from seawall.core.errors import DataError
+    from seawall.market.storage.manifest import TRENDS
     from seawall.market.storage.store import Store
+    from seawall.market.trends.storage import trends_info
 
-    facts = Store(data_dir).info(series)
+    store = Store(data_dir)
+    facts = trends_info(data_dir, series) if store.holds_trends(series) else {"kind": "bars", **store.info(series)}
     if json:
         print_json(facts)
     else:
-        print_quality(facts["reference"], facts["quality"])
+        if facts["kind"] == TRENDS:
+            print_trends(facts)
+        else:
+            print_quality(facts["reference"], facts["quality"])
         for name in ("origin", "imported_at", "updated_at", "code_version", "content_hash", "bytes"):
             if facts.get(name) is not None:
-                out.print(f"  {name.replace('_', ' '):<14} {facts[name]}")
-        out.print(f"  {'columns':<14} {', '.join(facts['columns'])}")
+                out.print(f"  {name.replace('_', ' '):<14} {facts[name]}", markup=False)
+        out.print(f"  {'columns':<14} {', '.join(facts['columns'])}", markup=False)
         for name, value in facts.get("provenance", {}).items():
-            out.print(f"  {name.replace('_', ' '):<14} {value}")
+            out.print(f"  {name.replace('_', ' '):<14} {value}", markup=False)
     if facts.get("problem"):
         raise DataError(facts["problem"])
 

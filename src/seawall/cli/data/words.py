@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.markup import escape
+
 from seawall.cli.output import out
 
 _LISTED = 10
+_LEFT_OUT = {
+    "partial_dropped": "that had not ended", "overlapping_dropped": "that overlap shorter ones", "repeated_dropped": "repeated",
+}  # fmt: skip
 
 
 def validated(params: Any, **values: Any) -> Any:
@@ -34,7 +39,9 @@ def listed(text: str | None) -> tuple[str, ...]:
 
 def print_quality(name: str, facts: dict[str, Any]) -> None:
     """Print what a quality check found, in two lines and its remarks."""
-    out.print(f"[bold]{name}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {facts['first'][:16]} to {facts['last'][:16]} UTC")
+    out.print(
+        f"[bold]{escape(name)}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {facts['first'][:16]} to {facts['last'][:16]} UTC"
+    )
     holes = f"{facts['gaps']} ({facts['missing']} bars missing, longest {facts['longest_gap_bars']} bars)"
     if facts.get("calendar"):
         holes += f", {facts['unexpected_gaps']} of them while {facts['calendar']} was open ({facts['missing_unexpected']} bars)"
@@ -43,11 +50,30 @@ def print_quality(name: str, facts: dict[str, Any]) -> None:
     out.print(f"  gaps {holes}, {counts}")
     _print_gaps(facts)
     for fault in facts["bad_bars"][:_LISTED]:
-        out.print(f"  bad row {fault['row']}, {fault['timestamp'][:16]}: {fault['kind']} {fault['column']} {fault['value']}")
+        out.print(
+            f"  bad row {fault['row']}, {fault['timestamp'][:16]}: {fault['kind']} {fault['column']} {fault['value']}", markup=False
+        )
     if len(facts["bad_bars"]) > _LISTED:
         out.print(f"  … and more bad bars, {facts['bad']} in all; --json lists them")
     for note in facts["notes"]:
-        out.print(f"  note: {note}")
+        out.print(f"  note: {note}", markup=False)
+
+
+def print_trends(document: dict[str, Any]) -> None:
+    """Print what is known of stored search interest."""
+    facts, name = document["facts"], escape(document["reference"])
+    periods = ", ".join(f"{count:,} of {length}" for length, count in facts.get("periods", {}).items())
+    out.print(f"[bold]{name}[/]: search interest, {document['rows']:,} values, {document['first'][:10]} to {document['last'][:10]}")
+    told = {
+        "keyword": document["symbol"], "region": facts.get("region"), "periods": periods,
+        "left out": ", ".join(f"{facts[key]} {word}" for key, word in _LEFT_OUT.items() if facts.get(key)),
+        "possible seams": ", ".join(facts.get("possible_seams", ())),
+    }  # fmt: skip
+    for label, value in told.items():
+        if value:
+            out.print(f"  {label:<14} {value}", markup=False)
+    for note in facts.get("notes", ()):
+        out.print(f"  note: {note}", markup=False)
 
 
 def _print_gaps(facts: dict[str, Any]) -> None:

@@ -11,12 +11,13 @@ import pandas as pd
 
 from seawall import __version__
 from seawall.core.bars import bars_digest
-from seawall.core.errors import DataError
+from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json
 from seawall.core.timeframe import Timeframe
 from seawall.market.checks.quality import QualityReport
 
 SCHEMAS = (1, 2)
+BARS, TRENDS = "bars", "trends"
 NEEDED = ("schema", "source", "symbol", "timeframe", "rows", "first", "last", "gaps", "columns", "content_hash")
 _LISTED_GAPS = 1_000
 _SECONDS_PER_DAY = 86_400.0
@@ -92,6 +93,24 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         earlier: dict[str, Any] = {"missing": said.get("missing"), "gap_places": places, "provenance": {}, "span_days": None}
         return {**earlier, "updated_at": manifest.get("imported_at"), **manifest}
     return manifest
+
+
+def kind(manifest: Mapping[str, Any]) -> str:
+    """Say what a series holds: bars, or trends, which are search interest and have no prices."""
+    return BARS if "open" in (manifest["columns"] or ()) else TRENDS
+
+
+def refuse_trends(manifest: Mapping[str, Any], reference: str) -> None:
+    """Refuse search interest where bars are wanted.
+
+    Raises:
+        ConfigError: The series holds search interest; the message says what it is for.
+    """
+    if kind(manifest) == TRENDS:
+        raise ConfigError(
+            f"{reference} holds search interest in {manifest['symbol']!r} (Google Trends), which are no bars; data.trends.path="
+            f"{reference} puts it beside bars that are trained on, and seawall data info {reference} tells of it"
+        )
 
 
 def same_name(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

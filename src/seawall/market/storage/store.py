@@ -23,10 +23,12 @@ from seawall.core.files import replacing_folder, to_json
 from seawall.core.timeframe import Timeframe
 from seawall.market.checks.quality import QualityReport
 from seawall.market.storage.lock import held_for_writing, moved_aside
-from seawall.market.storage.manifest import NEEDED, new_manifest, read_manifest, same_name
+from seawall.market.storage.manifest import NEEDED, TRENDS, kind, new_manifest, read_manifest, refuse_trends, same_name
 
 # An import holds a series for seconds, a fetch for hours: an import waits for another import.
 _IMPORT_WAIT_SECONDS = 30.0
+# Search interest alone has periods of a calendar month, which is no length of a bar.
+_MONTH = "1mo"
 _READ_TRIES = 50
 _READ_PAUSE_SECONDS = 0.02
 _LONGEST_NAME = 100
@@ -119,6 +121,10 @@ class Store:
             raise DataError(
                 f"bars of {source}/{symbol} were checked but not passed by a quality policy; only passed bars are stored"
             )
+        if source == TRENDS:
+            raise ConfigError(
+                f"bars of {symbol} are named as of the source {TRENDS}, which is kept for search interest; allowed: another"
+            )
         _refuse_columns(bars, f"{source}/{symbol}")
         folder = self.folder(source, symbol, report.timeframe)
         manifest = new_manifest(bars, report, source=source, symbol=symbol, origin=origin, provenance=provenance or {})
@@ -151,7 +157,8 @@ class Store:
     def list(self) -> list[dict[str, Any]]:
         """Return the manifest of every stored series, sorted by its ``reference``.
 
-        One that cannot be read has ``problem``, a text, and None for what is not known; the others have None for ``problem``.
+        ``kind`` is bars, or trends for search interest. One that cannot be read has ``problem``, a text, and None for what is not
+        known; the others have None for ``problem``.
         """
         found = (path.parent for path in self.root.glob("*/*/*/manifest.json"))
         aside = (path.parent.parent.parent / path.parent.name for path in self.root.glob("*/*/.*-old-*/*/manifest.json"))
@@ -163,11 +170,21 @@ class Store:
         reference = {"reference": relative.as_posix(), "problem": None}
         try:
             self._settle(self.root / relative)
-            return {**reference, **read_manifest(self.root / relative)}
+            manifest = read_manifest(self.root / relative)
+            return {**reference, "kind": kind(manifest), **manifest}
         except DataError as error:
             source, symbol, timeframe = relative.parts
             named = {"source": source, "symbol": symbol, "timeframe": timeframe}
-            return {**dict.fromkeys(NEEDED), **reference, **named, "problem": str(error)}
+            return {**dict.fromkeys(NEEDED), **reference, "kind": None, **named, "problem": str(error)}
+
+    def holds_trends(self, reference: str) -> bool:
+        """Say whether a reference names stored search interest, which `seawall.market.trends.storage` reads."""
+        folder = self._found(reference)
+        try:
+            return folder is not None and kind(read_manifest(folder)) == TRENDS
+        except DataError:
+            # Damaged, or being replaced: whoever reads it says so.
+            return False
 
     def info(self, reference: str) -> dict[str, Any]:
         """Return what is known of a stored series, after reading all of it.
@@ -180,6 +197,7 @@ class Store:
             were stored, else what is wrong with them.
 
         Raises:
+            ConfigError: It holds search interest; see `holds_trends`.
             DataError: There is no such series, or its manifest cannot be read.
         """
         folder = self._existing(reference)
@@ -207,6 +225,7 @@ class Store:
             The bar frame, and its manifest.
 
         Raises:
+            ConfigError: It holds search interest, which are no bars.
             DataError: There is no such series or column, it cannot be read, or its bars were altered since they were stored.
         """
         folder = self._existing(reference)
@@ -254,7 +273,8 @@ class Store:
         found = [Path(reference)]
         source, *symbol, timeframe = reference.split("/") if reference.count("/") >= 2 else ("", "", "")
         try:
-            found.append(self.folder(source, "/".join(symbol), timeframe))
+            day = self.folder(source, "/".join(symbol), "1d" if timeframe == _MONTH else timeframe)
+            found.append(day.parent / _MONTH if timeframe == _MONTH else day)
         except ConfigError:
             # The reference is no name of a series, but may still be a path.
             return found
@@ -304,6 +324,7 @@ def _stamp(folder: Path) -> bytes | None:
 
 def _read(folder: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     manifest = read_manifest(folder)
+    refuse_trends(manifest, "/".join(folder.parts[-3:]))
     path = folder / "bars.parquet"
     try:
         bars = pd.read_parquet(path)

@@ -13,6 +13,7 @@ from seawall import __version__
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import array_digest, read_json, replacing_folder, to_json
+from seawall.market.storage.manifest import TRENDS
 from seawall.market.storage.store import Imported, Store
 from seawall.market.trends.relative import TrendsSeries
 
@@ -55,6 +56,35 @@ def store_trends(root: Path, trends: TrendsSeries, *, overwrite: bool = False) -
     return Imported(folder, status, manifest)
 
 
+def trends_info(root: Path, reference: str) -> dict[str, Any]:
+    """Return what is known of stored search interest, after reading all of it.
+
+    Args:
+        root: Folder of the store.
+        reference: As in ``trends/bitcoin/1w``, or the path of its folder.
+
+    Returns:
+        The manifest with ``reference``, ``folder``, ``bytes`` (on disk), ``kind`` and ``problem``: None where the values are those
+        that were stored, else what is wrong with them.
+
+    Raises:
+        DataError: There is none, or its manifest cannot be read.
+    """
+    path = Path(reference)
+    if not (path / "manifest.json").is_file():
+        _, *keyword, period = reference.split("/")
+        path = _folder(root, "/".join(keyword), period)
+    problem = None
+    try:
+        _load(path)
+    except DataError as error:
+        problem = str(error)
+    size = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    manifest = _read_manifest(path)
+    name = "/".join(path.resolve().parts[-3:])
+    return {"reference": name, "folder": str(path), "bytes": size, "kind": TRENDS, "problem": problem, **manifest}
+
+
 def load_trends(root: Path, keyword: str, period: str) -> TrendsSeries:
     """Read stored search interest and compare it with the hash it was stored with.
 
@@ -70,6 +100,10 @@ def load_trends(root: Path, keyword: str, period: str) -> TrendsSeries:
     if not (folder / "manifest.json").is_file():
         stored = ", ".join(sorted(path.parent.relative_to(root).as_posix() for path in root.glob(f"{SOURCE}/*/*/manifest.json")))
         raise DataError(f"no stored search interest {SOURCE}/{keyword}/{period} under {root}; stored: {stored or 'nothing'}")
+    return _load(folder)
+
+
+def _load(folder: Path) -> TrendsSeries:
     manifest = _read_manifest(folder)
     path = folder / "trends.parquet"
     try:
