@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS
+from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
+from seawall.market.formats.apart import joined_times
 from seawall.market.formats.columns import numbers, times
-from seawall.market.formats.dialects import plain_names, recognise, remarks
+from seawall.market.formats.delimited import REMARKS
+from seawall.market.formats.dialects import Dialect, bar_names, plain_names, recognise, remarks
 from seawall.market.formats.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
 
 _SYMBOL_COLUMNS = ("symbol", "tic", "ticker")
@@ -85,43 +86,40 @@ def _of_symbol(table: pd.DataFrame, symbol: str) -> pd.DataFrame:
 
 
 def _refuse_header(names: Sequence[str], origin: str) -> None:
-    recognise(plain_names(names, origin), origin)
+    recognise(bar_names(names, origin)[0], origin)
 
 
 def _bars(table: pd.DataFrame, origin: str, own: Sequence[str]) -> pd.DataFrame:
     scaling = table.attrs.get(SCALING)
-    table.columns = plain_names([str(name) for name in table.columns], origin)
+    told: list[str] = [*table.attrs.get(REMARKS, ())]
+    table.columns, standing = bar_names([str(name) for name in table.columns], origin)
     dialect = recognise(list(table.columns), origin)
     extra = _own_names(own, list(table.columns), origin)
     if not len(table):
         raise DataError(f"{origin} has columns but no rows; at least two bars are needed")
-    moments, said = times(table[dialect.time], dialect.time, origin)
+    moments, said = _times(table, dialect, origin)
     kept = {name: name for name in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if name in table.columns} | extra
-    kept, left_out = _without_scaled(kept, scaling, set(extra), origin)
     values: dict[str, np.ndarray] = {name: numbers(table[column], name, origin) for name, column in kept.items()}
     bars = pd.DataFrame({"timestamp": moments.reset_index(drop=True), **values})
+    if not dialect.oldest_first and _is_newest_first(bars):
+        bars = bars.iloc[::-1].reset_index(drop=True)
+        said.append("the file is newest first: its rows are turned around, and are counted from its end")
     unknown = [name for name in table.columns if name not in extra.values()]
-    bars.attrs["notes"] = [*said, *remarks(dialect, unknown), *left_out]
+    bars.attrs["notes"] = [*told, *said, *standing, *remarks(dialect, unknown)]
     if scaling is not None:
         bars.attrs["scaling"] = scaling
     return bars
 
 
-def _without_scaled(kept: dict[str, str], scaling: Any, own: set[str], origin: str) -> tuple[dict[str, str], list[str]]:
-    """Refuse bars whose prices or volume are scaled, and leave other raw amounts out that are: nothing true is made of them."""
-    told: dict[str, Any] = {"columns": []} if scaling is None else scaling
-    listed: Any = told.get("columns")
-    if not isinstance(listed, list):
-        raise DataError(f"{origin}: its note on its scaling is damaged: columns is {listed!r}; allowed: a list of names")
-    scaled = [name for name, column in kept.items() if column in cast("list[Any]", listed) and name not in own]
-    raw = [name for name in scaled if name in BAR_COLUMNS]
-    if raw:
-        raise DataError(
-            f"{origin}: {', '.join(raw)} are scaled ({told.get('method')}), so these are no bars: costs, returns and features "
-            "would be meaningless; scale the file again and preserve them"
-        )
-    notes = [f"{', '.join(scaled)} are scaled in the file and left out: features are computed of raw amounts"] if scaled else []
-    return {name: column for name, column in kept.items() if name not in scaled}, notes
+def _times(table: pd.DataFrame, dialect: Dialect, origin: str) -> tuple[pd.Series, list[str]]:
+    if dialect.clock is not None:
+        return joined_times(table, (dialect.time, dialect.clock), origin, day_first=dialect.day_first)
+    return times(table[dialect.time], dialect.time, origin, day_first=dialect.day_first, zone_known=dialect.utc)
+
+
+def _is_newest_first(bars: pd.DataFrame) -> bool:
+    known = timestamps_ms(bars)
+    return len(known) > 1 and known[0] > known[-1] and bool((np.diff(known) <= 0).all()) and bool(bars["timestamp"].notna().all())
 
 
 def _own_names(own: Sequence[str], columns: Sequence[str], origin: str) -> dict[str, str]:
@@ -151,7 +149,9 @@ def infer_identity(path: Path) -> tuple[str, str, str | None]:
     Args:
         path: The file; it need not exist.
     """
-    stem = re.sub(r"(\.csv)?\.(gz|parquet|pq|csv|txt|feather|ft|zip|h5|hdf5|hdf)$", "", path.name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"(\.(csv|tsv|txt))?\.(gz|parquet|pq|csv|tsv|txt|feather|ft|zip|h5|hdf5|hdf)$", "", path.name, flags=re.IGNORECASE
+    )
     for source, pattern in _NAMES:
         match = re.fullmatch(pattern, stem)
         if match is None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from seawall.core.errors import DataError
+from seawall.market.formats.written import ALLOWED_TIMES, refuse_times, written_times
 
 # A count since 1970 is of this unit below this size. Each bound is the year 5138 in its unit, so units cannot be confused for
 # times between 1973 and 5138.
@@ -16,8 +17,11 @@ _PER_MILLISECOND = {"s": 1_000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 _SMALLEST_COUNT = 1e8
 # Nanoseconds end here, in the year 2262.
 _LARGEST_COUNT = 9.2e18
-_PARSE: Any = pd.to_datetime
-_ISO = "allowed: ISO 8601 as in 2024-01-31 13:00:00 or 2024-01-31T13:00:00Z, or whole seconds, ms, us or ns since 1970"
+# Numbers of so many digits that start with one of these years are dates, as 20240131, 202401311530 and 20240131153000; counts
+# since 1970 of that size would lie in 1970, in 1976 to 1978, and after the year 2570.
+_DATE_DIGITS = (8, 12, 14)
+_DATE_YEARS = (1900, 2100)
+_EARLY = np.datetime64("1990-01-01")
 
 
 def numbers(column: pd.Series[Any], name: str, origin: str) -> np.ndarray:
@@ -45,13 +49,17 @@ def numbers(column: pd.Series[Any], name: str, origin: str) -> np.ndarray:
     return values.to_numpy(np.float64)
 
 
-def times(column: pd.Series[Any], name: str, origin: str) -> tuple[pd.Series[Any], list[str]]:
+def times(
+    column: pd.Series[Any], name: str, origin: str, *, day_first: bool | None = None, zone_known: bool = False
+) -> tuple[pd.Series[Any], list[str]]:
     """Return a column as UTC times.
 
     Args:
-        column: As the file has it: times with or without a zone, counts since 1970, or text.
+        column: As the file has it: times with or without a zone, counts since 1970, dates of 8, 12 or 14 digits, or text.
         name: Its name.
         origin: The file, for the message.
+        day_first: Whether 03.04.2024 is the third of April; None where only the file can tell.
+        zone_known: The source says that times without a zone are in UTC, so that nothing needs to be said.
 
     Returns:
         Times, ``datetime64[ms, UTC]``, missing where the cell is empty; and remarks, as on times without a zone.
@@ -59,37 +67,25 @@ def times(column: pd.Series[Any], name: str, origin: str) -> tuple[pd.Series[Any
     Raises:
         DataError: A value is no time, or the column mixes zones or units; the first such row is named.
     """
+    moments, said = _times(column, name, origin, day_first)
+    return moments, [remark for remark in said if not (zone_known and remark == _no_zone(name))]
+
+
+def _times(column: pd.Series[Any], name: str, origin: str, day_first: bool | None) -> tuple[pd.Series[Any], list[str]]:
     if pd.api.types.is_datetime64_any_dtype(column):
         return _utc(column, name)
     if pd.api.types.is_bool_dtype(column):
-        raise DataError(f"{origin} row 0 has {name} = {column.iloc[0]!r}, which is no time; {_ISO}")
+        raise DataError(f"{origin} row 0 has {name} = {column.iloc[0]!r}, which is no time; {ALLOWED_TIMES}")
     if pd.api.types.is_numeric_dtype(column):
         return _counted(column.to_numpy(np.float64, na_value=np.nan), name, origin)
     given = column.dropna()
     if given.empty or not str(given.iloc[0]).strip().lstrip("+-").replace(".", "", 1).isdigit():
-        return _written(column, name, origin)
+        moments, said = written_times(column, name, origin, day_first=day_first)
+        found, more = _utc(moments, name)
+        return found, [*said, *more]
     counts = pd.to_numeric(column.astype(object).where(column.notna(), np.nan), errors="coerce")
-    _refuse_first(np.flatnonzero(counts.isna() & column.notna()), column, name, origin)
+    refuse_times(np.flatnonzero(counts.isna() & column.notna()), column, name, origin)
     return _counted(counts.to_numpy(np.float64), name, origin)
-
-
-def _written(column: Any, name: str, origin: str) -> tuple[pd.Series[Any], list[str]]:
-    present = column.notna()
-    text = column.astype("str").str.strip().where(present)
-    try:
-        exact: Any = _PARSE(text, format="ISO8601")
-        return _utc(exact, name)
-    except ValueError:
-        # Slower, to name the value at fault.
-        parsed: Any = _PARSE(text, format="ISO8601", errors="coerce", utc=True)
-    _refuse_first(np.flatnonzero(parsed.isna() & present), column, name, origin)
-    zone = text.str.extract(r"([+-]\d\d:?\d\d|[+-]\d\d|Z)$", expand=False).fillna("none")
-    first = int(np.flatnonzero(present)[0])
-    other = int(np.flatnonzero(present & (zone != zone.iloc[first]))[0])
-    raise DataError(
-        f"{origin} mixes time zones: row {first} has {name} = {column.iloc[first]!r}, row {other} has {column.iloc[other]!r}; "
-        "allowed: one zone for the whole file"
-    )
 
 
 def _utc(column: pd.Series[Any], name: str) -> tuple[pd.Series[Any], list[str]]:
@@ -100,10 +96,16 @@ def _utc(column: pd.Series[Any], name: str) -> tuple[pd.Series[Any], list[str]]:
 
 def _counted(values: np.ndarray, name: str, origin: str) -> tuple[pd.Series[Any], list[str]]:
     present = np.isfinite(values)
+    dates = _dates(values, present, name, origin)
+    if dates is not None:
+        read_as = f"whole numbers in column {name} are read as dates, as 20240131 for 31 January 2024"
+        return dates, [read_as, _no_zone(name)]
     units = np.searchsorted([bound for bound, _ in _UNITS], np.abs(values), side="right")
     small = np.flatnonzero(present & ((values < _SMALLEST_COUNT) | (values > _LARGEST_COUNT) | (values != np.rint(values))))
     if small.size:
-        raise DataError(f"{origin} row {small[0]} has {name} = {values[small[0]]:g}, which is no count of time since 1970; {_ISO}")
+        raise DataError(
+            f"{origin} row {small[0]} has {name} = {values[small[0]]:.15g}, which is no count of time since 1970; {ALLOWED_TIMES}"
+        )
     other = np.flatnonzero(present & (units != units[present][0])) if present.any() else small
     if other.size:
         first = np.flatnonzero(present)[0]
@@ -115,15 +117,42 @@ def _counted(values: np.ndarray, name: str, origin: str) -> tuple[pd.Series[Any]
     milliseconds = np.floor(np.where(present, values, 0.0) * _PER_MILLISECOND[unit] + 1e-6).astype(np.int64)
     moments = milliseconds.astype("datetime64[ms]")
     moments[~present] = np.datetime64("NaT")
-    return pd.Series(pd.DatetimeIndex(moments, tz="UTC")), []
+    return pd.Series(pd.DatetimeIndex(moments, tz="UTC")), _early(moments[present], unit, name)
 
 
-def _refuse_first(wrong: np.ndarray, column: pd.Series[Any], name: str, origin: str) -> None:
+def _early(moments: np.ndarray, unit: str, name: str) -> list[str]:
+    """Say where counts begin before 1990: few markets have such bars, and numbers of another meaning look like them."""
+    if not moments.size or moments.min() >= _EARLY:
+        return []
+    return [f"whole numbers in column {name} are read as {unit} since 1970: they begin in {moments.min().astype('M8[Y]')}"]
+
+
+def _dates(values: np.ndarray, present: np.ndarray, name: str, origin: str) -> pd.Series[Any] | None:
+    """Read dates of 8, 12 or 14 digits, where most values start with a year; None where they are counts."""
+    for digits in _DATE_DIGITS:
+        unit = 10.0 ** (digits - 4)
+        within = present & (values >= _DATE_YEARS[0] * unit) & (values < (_DATE_YEARS[1] + 1) * unit)
+        if 2 * within.sum() > present.sum():
+            break
+    else:
+        return None
+    whole = np.where(within & (values == np.rint(values)), values, 0.0).astype(np.int64) * 10 ** (14 - digits)
+    year, month, day, clock = whole // 10**10, whole // 10**8 % 100, whole // 10**6 % 100, whole % 10**6
+    hour, minute, second = clock // 10_000, clock // 100 % 100, clock % 100
+    month_start = ((year - 1970) * 12 + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    date = month_start.astype("datetime64[D]") + (day - 1)
+    sound = (month >= 1) & (month <= 12) & (day >= 1) & (date.astype("datetime64[M]") == month_start)
+    sound &= (hour < 24) & (minute < 60) & (second < 60)
+    wrong = np.flatnonzero(present & ~sound)
     if wrong.size:
         raise DataError(
-            f"{origin} row {wrong[0]} has {name} = {column.iloc[wrong[0]]!r}, which is no time "
-            f"({wrong.size} of {len(column)} rows); {_ISO}"
+            f"{origin} row {wrong[0]} has {name} = {values[wrong[0]]:.15g}, which is no date "
+            f"({wrong.size} of {len(values)} rows); whole numbers of {digits} digits that start with a year are read as dates, "
+            f"as 20240131, 202401311530 or 20240131153000; {ALLOWED_TIMES}"
         )
+    moments = date.astype("datetime64[ms]") + (hour * 3_600 + minute * 60 + second) * 1_000
+    moments[~present] = np.datetime64("NaT")
+    return pd.Series(pd.DatetimeIndex(moments, tz="UTC"))
 
 
 def _no_zone(name: str) -> str:

@@ -1,39 +1,49 @@
-"""Comma-separated files: plain, gzipped, or one to a zip as Binance publishes its history."""
+"""Delimited text: plain, gzipped, or one file to a zip as Binance publishes its history."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 from pyarrow import csv as pyarrow_csv  # pyright: ignore[reportMissingTypeStubs]
 
+from seawall.core.bars import PRICE_COLUMNS
 from seawall.core.errors import DataError
-from seawall.market.formats.dialects import BINANCE_DUMP_COLUMNS
+from seawall.market.formats.dialects import TITLES, headless_layout
+from seawall.market.formats.unpacked import as_utf8, file_bytes, head_bytes, refuse_encoding, zip_member
 
 _ARROW: Any = pyarrow
 _ARROW_CSV: Any = pyarrow_csv
 _EMPTY_CELLS = ["", "nan", "NaN", "NAN", "null", "NULL", "None", "N/A", "NA", "#N/A", "-nan", "<NA>"]
 _SEPARATORS = ",;\t|"
-# A year of one-second bars is some 4 GiB; monthly dumps of one-minute bars are 5 MiB and pack about five to one.
-_MOST_UNPACKED = 4 * 2**30
-_MOST_RATIO = 200
-_ALWAYS_UNPACKED = 2**20
+_HEAD = 1 << 20
+_ROWS_TRIED = 1_000
+REMARKS = "seawall_remarks"
+"""Key of ``DataFrame.attrs`` under which a table says how it was read, in plain words."""
 
 Check = Callable[[list[str]], None]
 """Told the column names before any row is read, so that a file that cannot serve is refused by its header."""
 
 
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    separator: str
+    lines: int
+    headless: bool = False
+    remarks: tuple[str, ...] = ()
+
+
 def read_csv(path: Path, check: Check | None = None) -> pd.DataFrame:
-    """Read a .csv or .csv.gz file.
+    """Read a .csv, .tsv or .txt file, or one of these that is gzipped.
 
     Args:
-        path: The file. Its first line names the columns; Binance's dumps of twelve columns may do without.
+        path: The file. Its first line names the columns; the layouts of `seawall.market.formats.dialects.HEADLESS` do without.
         check: Told the column names before the rows are read.
 
     Returns:
@@ -41,107 +51,111 @@ def read_csv(path: Path, check: Check | None = None) -> pd.DataFrame:
         text.
 
     Raises:
-        DataError: The separator, a row or the text encoding is broken, or two columns have one name.
+        DataError: The separator or a row is broken, two columns have one name, or the file unpacks beyond its limits.
+        ValueError: The text is in no encoding that is read.
     """
-    with _ARROW.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
-        content: Any = stream.read()
-    return _parsed(content, path.name, check)
+    return _parsed(file_bytes(path), path.name, check)
 
 
 def csv_columns(path: Path) -> list[str]:
-    """Return the names in the first line of a .csv or .csv.gz file, without reading its rows."""
-    with _ARROW.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
-        content: Any = stream.read(1 << 20)
-    return _header(content)[0]
+    """Return the names of the columns of a delimited file, without reading its rows."""
+    return _header(as_utf8(head_bytes(path)), path.name).names
 
 
 def read_zip(path: Path, check: Check | None = None) -> pd.DataFrame:
-    """Read the one CSV file in a zip; Binance's ``.CHECKSUM`` beside it is verified where it is there.
-
-    Nothing is unpacked to disk.
+    """Read the one delimited file in a zip.
 
     Args:
         path: The file.
         check: Told the column names before the rows are read.
 
     Raises:
-        DataError: The zip is damaged, encrypted, holds anything but one CSV, unpacks to more than 4 GiB or to more than 200 times
-            its size, or is not what its checksum says.
+        DataError: As `seawall.market.formats.unpacked.zip_member` and `read_csv` do.
     """
-    _verify_checksum(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = _only_member(archive, path.name)
-            content = archive.read(member)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OverflowError) as error:
-        raise DataError(f"{path.name} is a damaged zip: {error}; download it again") from error
-    if not content:
-        raise DataError(f"{path.name} holds {member.filename!r}, which is empty (0 bytes)")
-    return _parsed(content, f"{path.name}/{Path(member.filename).name}", check)
+    name, content = zip_member(path)
+    return _parsed(content, f"{path.name}/{name}", check)
 
 
-def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
-    if len(members) != 1:
-        raise DataError(f"{name} holds {len(members)} files; allowed: one CSV in a zip")
-    member = members[0]
-    if not member.filename.lower().endswith((".csv", ".txt")):
-        raise DataError(f"{name} holds {member.filename!r}; allowed: one CSV in a zip")
-    if member.flag_bits & 1:
-        raise DataError(f"{name} is encrypted; allowed: a zip without a password")
-    most = min(_MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_RATIO * member.compress_size))
-    if member.file_size > most:
+def _header(content: Any, origin: str) -> _Header:
+    """Tell the names, what separates them, and how many lines stand before the rows."""
+    head = bytes(memoryview(content)[:_HEAD]).removeprefix(b"\xef\xbb\xbf")
+    lines = [line.strip("\r") for line in head.decode("utf-8", errors="surrogateescape").split("\n", 4)[:4]]
+    if any("\udc80" <= sign <= "\udcff" for sign in lines[0]):
+        refuse_encoding(content)
+    above = int(len(lines) > 1 and any(title in lines[0].lower() for title in TITLES))
+    separator = max(_SEPARATORS, key=lines[above].count)
+    rows = [_cells(line, separator) for line in lines[above:]]
+    layout = headless_layout(rows[0])
+    if layout is not None:
+        return _Header(list(layout.columns), separator, above, True, (layout.remark,) if layout.remark else ())
+    if len(rows) > 2 and {rows[0][0], rows[1][0]} == {"Price", "Ticker"}:
+        return _Header(_of_yfinance(rows, origin), separator, above + 3)
+    return _Header(rows[0], separator, above + 1)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [name.strip().strip('"') for name in line.split(separator)]
+
+
+def _of_yfinance(rows: Sequence[list[str]], origin: str) -> list[str]:
+    """Return the names that yfinance spreads over three lines: those of prices, of symbols, and of the times."""
+    prices, tickers = rows[:2] if rows[0][0] == "Price" else rows[1::-1]
+    symbols = sorted(set(tickers[1:]))
+    if len(symbols) > 1:
         raise DataError(
-            f"{name} would unpack {member.compress_size} bytes to {member.file_size}; "
-            f"allowed: {_MOST_RATIO} times its packed size and {_MOST_UNPACKED >> 30} GiB at most"
+            f"{origin} holds several symbols beside each other ({', '.join(symbols[:5])}); needed: one symbol a file, as from "
+            "yf.download(symbol, multi_level_index=False)"
         )
-    return member
-
-
-def _verify_checksum(path: Path) -> None:
-    beside = path.with_name(path.name + ".CHECKSUM")
-    if not beside.is_file():
-        return
-    said = re.match(r"[0-9a-fA-F]{64}\b", beside.read_text(encoding="utf-8", errors="replace").strip())
-    if said is None:
-        raise DataError(f"{beside.name} holds no SHA-256 checksum; remove it, or download it again")
-    with open(path, "rb") as handle:
-        found = hashlib.file_digest(handle, "sha256").hexdigest()
-    if found != said[0].lower():
-        raise DataError(
-            f"{path.name} is not the file that {beside.name} describes: its SHA-256 is {found[:12]}…, not {said[0][:12].lower()}…; "
-            "download it again"
-        )
-
-
-def _header(content: Any) -> tuple[list[str], str]:
-    """Return the names in the first line, and what separates them."""
-    first = bytes(memoryview(content)[: 1 << 20]).removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode("utf-8").strip("\r")
-    separator = max(_SEPARATORS, key=first.count)
-    return [name.strip().strip('"') for name in first.split(separator)], separator
+    return [rows[2][0] or "timestamp", *prices[1:]]
 
 
 def _parsed(content: Any, origin: str, check: Check | None) -> pd.DataFrame:
-    header, separator = _header(content)
-    headless = len(header) == len(BINANCE_DUMP_COLUMNS) and header[0].isdigit()
-    names: list[str] = [*BINANCE_DUMP_COLUMNS] if headless else header
+    content = as_utf8(content)
+    header = _header(content, origin)
+    names = header.names
     if check is not None:
         check(names)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataError(f"{origin} has several columns named {', '.join(repeated)}; allowed: each name once")
-    table: Any = _ARROW_CSV.read_csv(
-        _ARROW.BufferReader(content),
-        read_options=_ARROW_CSV.ReadOptions(column_names=names, skip_rows=0 if headless else 1, use_threads=False),
-        parse_options=_ARROW_CSV.ParseOptions(delimiter=separator),
-        convert_options=_ARROW_CSV.ConvertOptions(
-            column_types=dict.fromkeys(names, _ARROW.string()),
-            strings_can_be_null=True,
-            null_values=_EMPTY_CELLS,
-            quoted_strings_can_be_null=True,
-        ),
+    try:
+        table: Any = _ARROW_CSV.read_csv(
+            _ARROW.BufferReader(content),
+            read_options=_ARROW_CSV.ReadOptions(column_names=names, skip_rows=header.lines, use_threads=False),
+            parse_options=_ARROW_CSV.ParseOptions(delimiter=header.separator),
+            convert_options=_ARROW_CSV.ConvertOptions(
+                column_types=dict.fromkeys(names, _ARROW.string()),
+                strings_can_be_null=True,
+                null_values=_EMPTY_CELLS,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except _ARROW.ArrowInvalid:
+        refuse_encoding(content)
+        raise
+    # Times of day as 093000 mean something by their leading zero.
+    plain = {name: name.strip("<> ").lower() for name in names}
+    apart = {name for name in names if plain[name] == "time" and "date" in plain.values()}
+    read = pd.DataFrame(
+        {name: table.column(name).to_pandas() if name in apart else _inferred(table.column(name)) for name in names}
     )
-    return pd.DataFrame({name: _inferred(table.column(name)) for name in names})
+    if header.headless:
+        _refuse_other_order(read, origin)
+    read.attrs.update({REMARKS: list(header.remarks)} if header.remarks else {})
+    return read
+
+
+def _refuse_other_order(table: pd.DataFrame, origin: str) -> None:
+    """Refuse numbers without names that cannot be open, high, low, close in this order, as Coinbase's low, high, open, close."""
+    number: Any = pd.to_numeric
+    tried = table.head(_ROWS_TRIED)
+    opens, highs, lows, closes = (np.asarray(number(tried[name], errors="coerce"), np.float64) for name in PRICE_COLUMNS)
+    wrong = (highs < np.fmax(opens, closes)) | (lows > np.fmin(opens, closes)) | (highs < lows)
+    if 2 * wrong.sum() > len(tried):
+        raise DataError(
+            f"{origin} has no line of names, and its numbers are not open, high, low and close in this order; "
+            "put a line of names above it, as timestamp,low,high,open,close,volume for Coinbase"
+        )
 
 
 def _inferred(column: Any) -> Any:

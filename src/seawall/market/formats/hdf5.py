@@ -159,6 +159,8 @@ def write_hdf5(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def _put(store: Any, key: str, table: pd.DataFrame, name: str) -> None:
+    if not key.strip("/"):
+        raise ConfigError(f"a table of {name} has the key {key!r}; allowed: a name, as in /15m")
     try:
         # Without times of tracking, the same tables give the same bytes.
         store.put(key, table.reset_index(drop=True), format="table", index=False, track_times=False)

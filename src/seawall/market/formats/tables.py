@@ -35,6 +35,7 @@ _MAGIC = (
 _CONTENT = {
     ".parquet": "Parquet", ".pq": "Parquet", ".csv": "text or unknown", ".csv.gz": "gzip", ".feather": "feather", ".ft": "feather",
     ".zip": "zip", ".h5": "HDF5", ".hdf5": "HDF5", ".hdf": "HDF5",
+    ".tsv": "text or unknown", ".tsv.gz": "gzip", ".txt": "text or unknown", ".txt.gz": "gzip",
 }  # fmt: skip
 HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf")
 SUFFIXES = tuple(_CONTENT)
@@ -100,7 +101,7 @@ def read_tables(path: Path, key: str | None = None, check: Check | None = None) 
         table = cast("pd.DataFrame", read(path))
     except _UNREADABLE as error:
         raise _cannot_be_read(path, error) from error
-    table = _with_index_as_column(table, path.name)
+    table = _with_index_as_column(_with_plain_columns(table, path.name), path.name)
     sidecar = _sidecar(path)
     if _CONTENT[suffix] not in readers and sidecar.is_file():
         table.attrs[SCALING] = read_json(sidecar, "method", "columns", "fitted_on")
@@ -171,6 +172,21 @@ def _checked(path: Path) -> str:
 
 def _cannot_be_read(path: Path, error: Exception) -> DataError:
     return DataError(f"{path} cannot be read as {suffix_of(path)}: {(str(error) or repr(error)).splitlines()[0]}")
+
+
+def _with_plain_columns(table: pd.DataFrame, origin: str) -> pd.DataFrame:
+    """Leave out the levels of the column names that say the same of each column, as yfinance's symbol does."""
+    if table.columns.nlevels == 1:
+        return table
+    told = [level for level in range(table.columns.nlevels) if table.columns.get_level_values(level).nunique() > 1]
+    if len(told) > 1:
+        raise DataError(
+            f"{origin} has column names of {len(told)} levels, as {table.columns[0]}; needed: one symbol a file, as from "
+            "yf.download(symbol, multi_level_index=False)"
+        )
+    plain = table.copy(deep=False)
+    plain.columns = table.columns.get_level_values(told[0] if told else 0)
+    return plain
 
 
 def _with_index_as_column(table: pd.DataFrame, origin: str) -> pd.DataFrame:
