@@ -39,9 +39,8 @@ def listed(text: str | None) -> tuple[str, ...]:
 
 def print_quality(name: str, facts: dict[str, Any]) -> None:
     """Print what a quality check found, in two lines and its remarks."""
-    out.print(
-        f"[bold]{escape(name)}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {facts['first'][:16]} to {facts['last'][:16]} UTC"
-    )
+    span = f"{facts['first'][:16]} to {facts['last'][:16]} UTC"
+    out.print(f"[bold]{escape(name)}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {span}")
     holes = f"{facts['gaps']} ({facts['missing']} bars missing, longest {facts['longest_gap_bars']} bars)"
     if facts.get("calendar"):
         holes += f", {facts['unexpected_gaps']} of them while {facts['calendar']} was open ({facts['missing_unexpected']} bars)"
