@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -99,13 +100,14 @@ def _bars(table: pd.DataFrame, origin: str, own: Sequence[str]) -> pd.DataFrame:
         raise DataError(f"{origin} has columns but no rows; at least two bars are needed")
     moments, said = _times(table, dialect, origin)
     kept = {name: name for name in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if name in table.columns} | extra
+    kept, left_out = _without_scaled(kept, scaling, set(extra), origin)
     values: dict[str, np.ndarray] = {name: numbers(table[column], name, origin) for name, column in kept.items()}
     bars = pd.DataFrame({"timestamp": moments.reset_index(drop=True), **values})
     if not dialect.oldest_first and _is_newest_first(bars):
         bars = bars.iloc[::-1].reset_index(drop=True)
         said.append("the file is newest first: its rows are turned around, and are counted from its end")
     unknown = [name for name in table.columns if name not in extra.values()]
-    bars.attrs["notes"] = [*told, *said, *standing, *remarks(dialect, unknown)]
+    bars.attrs["notes"] = [*told, *said, *standing, *remarks(dialect, unknown), *left_out]
     if scaling is not None:
         bars.attrs["scaling"] = scaling
     return bars
@@ -120,6 +122,25 @@ def _times(table: pd.DataFrame, dialect: Dialect, origin: str) -> tuple[pd.Serie
 def _is_newest_first(bars: pd.DataFrame) -> bool:
     known = timestamps_ms(bars)
     return len(known) > 1 and known[0] > known[-1] and bool((np.diff(known) <= 0).all()) and bool(bars["timestamp"].notna().all())
+
+
+def _without_scaled(
+    kept: dict[str, str], scaling: Mapping[str, Any] | None, own: set[str], origin: str
+) -> tuple[dict[str, str], list[str]]:
+    """Refuse bars whose prices or volume are scaled, and leave other raw amounts out that are: nothing true is made of them."""
+    told: Mapping[str, Any] = {"columns": []} if scaling is None else scaling
+    listed: Any = told.get("columns")
+    if not isinstance(listed, list):
+        raise DataError(f"{origin}: its note on its scaling is damaged: columns is {listed!r}; allowed: a list of names")
+    scaled = [name for name, column in kept.items() if column in cast("list[Any]", listed) and name not in own]
+    raw = [name for name in scaled if name in BAR_COLUMNS]
+    if raw:
+        raise DataError(
+            f"{origin}: {', '.join(raw)} are scaled ({told.get('method')}), so these are no bars: costs, returns and features "
+            "would be meaningless; scale the file again and preserve them"
+        )
+    notes = [f"{', '.join(scaled)} are scaled in the file and left out: features are computed of raw amounts"] if scaled else []
+    return {name: column for name, column in kept.items() if name not in scaled}, notes
 
 
 def _own_names(own: Sequence[str], columns: Sequence[str], origin: str) -> dict[str, str]:
