@@ -291,7 +291,7 @@ def test_parts_in_folders_are_scaled_by_the_training_folder(tmp_path):
     parts_in_folders(tmp_path / "made")
     write_tables(tmp_path / "made" / "labels" / "train" / "market_15m.parquet", {"": table(10)[["timestamp", "label_up"]]})
     result = scale_files([tmp_path / "made"], FileScalingParams(recursive=True), tmp_path / "out")
-    assert result.remarks[0] == "labels/train/market_15m.parquet has no column to scale and is left out"
+    assert result.remarks[0] == "1 files, as labels/train/market_15m.parquet, have no column to scale and are left out"
     # Training rows hold 0, 10, ... 90.
     for number, part in enumerate(("train", "val")):
         made = only(tmp_path / "out" / part / "market_15m_normalized.parquet")

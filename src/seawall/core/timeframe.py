@@ -11,6 +11,7 @@ import numpy as np
 from seawall.core.errors import ConfigError, DataError
 
 SECONDS_PER_YEAR = 365.25 * 86_400
+_LONGEST_SECONDS = 3_650 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -29,11 +30,14 @@ class Timeframe:
         """Read a label such as ``1m``, ``15m``, ``1h``, ``4h`` or ``1d``.
 
         Raises:
-            ConfigError: The label is not a whole number followed by s, m, h, d or w.
+            ConfigError: The label is not a whole number followed by s, m, h, d or w, or is longer than ten years.
         """
-        match = re.fullmatch(r"([1-9]\d*)([smhdw])", text.strip())
-        if match is None:
-            raise ConfigError(f"timeframe {text!r} is not understood; allowed: a whole number and s, m, h, d or w, as in 15m or 1h")
+        match = re.fullmatch(r"([1-9]\d{0,8})([smhdw])", text.strip())
+        if match is None or int(match[1]) * _UNITS[match[2]] > _LONGEST_SECONDS:
+            raise ConfigError(
+                f"timeframe {text!r} is not understood; allowed: a whole number and s, m, h, d or w, as in 15m or 1h, "
+                "ten years at most"
+            )
         return cls(int(match[1]) * _UNITS[match[2]])
 
     @classmethod

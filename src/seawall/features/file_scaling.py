@@ -199,12 +199,15 @@ def _with_something_to_scale(sources: list[_Source], params: FileScalingParams, 
     if not params.recursive:
         return sources
     kept: list[_Source] = []
+    bare: list[Path] = []
     for source in sources:
         tables = read_tables(source.path).values()
         if any(columns_to_scale(table, params.columns, params.preserve_columns) for table in tables):
             kept.append(source)
         else:
-            remarks.append(f"{source.place / source.path.name} has no column to scale and is left out")
+            bare.append(source.place / source.path.name)
+    if bare and kept:
+        remarks.append(f"{len(bare)} files, as {bare[0]}, have no column to scale and are left out")
     if not kept:
         raise DataError(f"none of {len(sources)} files has a column to scale beside {', '.join(params.preserve_columns)}")
     return kept

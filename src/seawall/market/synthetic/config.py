@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from seawall.core.errors import ConfigError
 from seawall.core.params import as_value_error
@@ -20,6 +21,8 @@ from seawall.market.synthetic.labels import LabelParams
 from seawall.market.synthetic.regimes import RegimeParams
 
 _LONGER = ("4h", "1d")
+# What people write into JSON for want of comments.
+_COMMENTS = ("comments", "comment", "_comments", "_comment")
 
 
 class SynthConfig(RegimeParams):
@@ -35,6 +38,13 @@ class SynthConfig(RegimeParams):
     split: SplitParams = Field(default=SplitParams(), description="Shares of the training, validation and test parts, oldest first")
     assets: AssetParams = Field(default=AssetParams(), description="Symbols, and how they move together")
     labels: LabelParams = Field(default=LabelParams(), description="How far labels look ahead, and what they call a move")
+
+    @field_validator("output_dir")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        if "\0" in name:
+            raise ValueError("a folder's name holds no NUL character")
+        return name
 
     @model_validator(mode="after")
     def _timeframes_fit(self) -> SynthConfig:
@@ -120,7 +130,14 @@ def _read(path: Path) -> Mapping[str, Any]:
     document = _json(text, path) if suffix == ".json" else _yaml(text, path)
     if not isinstance(document, Mapping):
         raise ConfigError(f"config {path} holds a {type(document).__name__}; allowed: settings by name")
-    return cast("Mapping[str, Any]", document)
+    settings = cast("Mapping[Any, Any]", document)
+    odd = [key for key in settings if not isinstance(key, str)]
+    if odd:
+        raise ConfigError(f"config {path} has the key {odd[0]!r}, a {type(odd[0]).__name__}; allowed: names of settings")
+    # A day that stands without quotes in YAML is a date, not a text.
+    return {
+        name: value.isoformat() if isinstance(value, date) else value for name, value in settings.items() if name not in _COMMENTS
+    }
 
 
 def _json(text: str, path: Path) -> Any:

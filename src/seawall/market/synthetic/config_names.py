@@ -114,11 +114,24 @@ def _keep_horizons(changed: dict[str, Any], current: Mapping[str, int]) -> None:
 def _set_years(changed: dict[str, Any], given: Mapping[str, Any], current: Mapping[str, Any], origin: str) -> None:
     if "years" not in given:
         return
-    years = given["years"]
+    timeframe = Timeframe.parse(str(changed.get("timeframe", current["timeframe"])))
+    _set(changed, "n_bars", bars_of_years(given["years"], timeframe, origin), origin)
+
+
+def bars_of_years(years: Any, timeframe: Timeframe, origin: str = "command line") -> int:
+    """Return how many bars a number of years of 365 days has.
+
+    Args:
+        years: As the user wrote it.
+        timeframe: Length of a bar.
+        origin: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: It is no number above 0 and below 10,000.
+    """
     if isinstance(years, bool) or not isinstance(years, (int, float)) or not 0.0 < years < 10_000.0:
         raise ConfigError(f"{origin}: years is {years!r}; allowed: a number above 0 and below 10,000")
-    timeframe = Timeframe.parse(str(changed.get("timeframe", current["timeframe"])))
-    _set(changed, "n_bars", round(years * _DAYS_PER_YEAR * 86_400 / timeframe.seconds), origin)
+    return round(years * _DAYS_PER_YEAR * 86_400 / timeframe.seconds)
 
 
 def _regime(name: str, value: Any, current: Mapping[str, Any], origin: str) -> dict[str, Any]:

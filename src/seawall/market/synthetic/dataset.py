@@ -37,6 +37,8 @@ METADATA = "dataset_metadata.json"
 WHOLE = "synthetic_dataset"
 PARTS = ("train", "val", "test")
 _LEAST_BARS = 2
+# Share of the training rows in which an indicator must have a number.
+_LEAST_KNOWN = 0.5
 Format = Literal["parquet", "hdf5"]
 Indicators = Callable[[pd.DataFrame, Timeframe], pd.DataFrame]
 Tables = dict[str, pd.DataFrame]
@@ -73,8 +75,8 @@ def write_dataset(
     Args:
         folder: Where to. It must not exist, unless `force` replaces an older dataset.
         config: Market, assets, timeframes, parts and what to include.
-        format: parquet: one file a part, symbol and timeframe, the same bytes for the same configuration; hdf5: one file a part,
-            whose tables are the same for the same configuration.
+        format: parquet: one file a part, symbol and timeframe; hdf5: one file a part. Either has the same bytes for the same
+            configuration.
         indicators: Takes a bar frame and its timeframe, and returns indicator columns row for row, each known at the close of its
             bar. Needed where the configuration includes indicators.
         on_progress: Told what is done, how many steps are, and of how many.
@@ -82,7 +84,7 @@ def write_dataset(
 
     Returns:
         The metadata, as written to ``dataset_metadata.json``: creation_date, format, symbols, timeframes, rows_per_timeframe, cuts,
-        columns, regimes, seed, config, and per file the hashes of its bytes and of each table's content.
+        columns, regimes, seed, config, ``notes`` in plain words, and per file the hashes of its bytes and of each table's content.
 
     Raises:
         ConfigError: Indicators are asked for without a way to compute them, or their columns cannot be used.
@@ -96,9 +98,12 @@ def write_dataset(
     markets = correlated_markets(config, config.assets, config.seed)
     parts: dict[str, Tables] = {name: {} for name in (*PARTS, WHOLE)}
     cuts = _cuts(config)
+    notes: dict[str, None] = {}
     for done, symbol in enumerate(config.assets.symbols):
         bars = _bars_by_timeframe(markets[symbol].bars, config)
-        _add_symbol(parts, symbol, bars, markets.pop(symbol), cuts, config, indicators if config.include_indicators else None)
+        computed = indicators if config.include_indicators else None
+        told = _add_symbol(parts, symbol, bars, markets.pop(symbol), cuts, config, computed)
+        notes.update(dict.fromkeys(told))
         tell(f"made {symbol}", done + 1, steps)
     with replacing_folder(folder) as temporary:
         files: dict[str, Any] = {}
@@ -106,7 +111,7 @@ def write_dataset(
             files.update(_write_part(temporary, part, tables, config, format))
             tell(f"wrote {part}", done + 1, steps)
         metadata = {"creation_date": datetime.now(UTC).isoformat(timespec="seconds"), "format": format}
-        metadata |= _describe(parts, cuts, config) | {"hashes": files}
+        metadata |= _describe(parts, cuts, config) | {"notes": list(notes), "hashes": files}
         write_json(temporary / METADATA, metadata)
     return metadata
 
@@ -147,18 +152,28 @@ def _add_symbol(
     cuts: _Cuts,
     config: SynthConfig,
     indicators: Indicators | None,
-) -> None:
+) -> list[str]:
+    """Add one symbol's tables to every part; return what the user should know."""
+    notes: list[str] = []
     base_times = timestamps_ms(market.bars)
     for length, frame in bars.items():
-        table = frame if indicators is None else with_indicators(frame, indicators(frame, length))
         ranges = cuts.rows(timestamps_ms(frame))
         _refuse_thin_parts(ranges, length, config)
+        table = frame
+        if indicators is not None:
+            columns = indicators(frame, length)
+            known = columns.iloc[ranges["train"]].notna().mean()
+            empty = [str(name) for name in columns.columns if known[name] < _LEAST_KNOWN]
+            if empty:
+                notes.append(f"{length.label}: {len(frame):,} bars are too few for {', '.join(empty)}, left out")
+            table = with_indicators(frame, columns.drop(columns=empty))
         for part, rows in ranges.items():
             parts[part][_key(symbol, length, config)] = table.iloc[rows].reset_index(drop=True)
             if config.include_labels:
                 own = frame.iloc[rows].reset_index(drop=True)
                 labels = label_table(own, length, config.labels, base_times, market.regimes)
                 parts[part][_key(symbol, length, config) + "_labels"] = labels
+    return notes
 
 
 def with_indicators(bars: pd.DataFrame, columns: pd.DataFrame) -> pd.DataFrame:

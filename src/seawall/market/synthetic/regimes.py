@@ -13,7 +13,7 @@ the reversion is 0 (geometric Brownian motion but for the clustering), with ``pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,9 @@ from seawall.market.synthetic.frame import SyntheticParams, bar_frame
 REGIME_NAMES = ("uptrend", "downtrend", "ranging", "volatility_expansion", "volatility_contraction")
 SHOCK_STREAM = "regime shocks"
 _ROUNDING = 1e-9
-_Five = tuple[float, float, float, float, float]
+# NaN is neither below 0 nor above 1, so a bound alone would let it pass.
+_Chance = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+_Five = tuple[_Chance, _Chance, _Chance, _Chance, _Chance]
 
 
 class Regime(Params):
@@ -38,8 +40,8 @@ class Regime(Params):
     volatility: float = Field(gt=0.0, le=20.0, description="Factor on the base volatility")
     reversion: float = Field(ge=0.0, lt=1.0, description="Share of the distance to the moving mean that is taken back each bar")
     volume: float = Field(gt=0.0, le=100.0, description="Factor on the volume")
-    shortest: int = Field(ge=1, description="Fewest bars that it lasts")
-    longest: int = Field(ge=2, description="One more than the most bars that it lasts")
+    shortest: int = Field(ge=1, le=1_000_000, description="Fewest bars that it lasts")
+    longest: int = Field(ge=2, le=1_000_000, description="One more than the most bars that it lasts")
 
     @model_validator(mode="after")
     def _lasts(self) -> Regime:
@@ -58,7 +60,7 @@ class RegimeParams(SyntheticParams):
     n_bars: int = Field(default=525_600, ge=2, le=20_000_000, description="Bars to make")
     timeframe: str = Field(default="15m", description="Length of a bar, as in 15m or 1h")
     start: str = Field(default="2010-01-01", description="Opening time of the first bar, UTC, as in 2010-01-01 or 2010-01-01T08:00")
-    start_price: float = Field(default=10_000.0, gt=0.0, description="Price at which the first bar opens")
+    start_price: float = Field(default=10_000.0, gt=0.0, le=1e12, description="Price at which the first bar opens")
     process: Literal["gbm", "ou"] = Field(default="ou", description="gbm: no mean reversion; ou: each regime's own")
     base_volatility: float = Field(
         default=0.002, gt=0.0, le=0.05, description="Standard deviation of the log return per bar at factor 1"
@@ -87,7 +89,7 @@ class RegimeParams(SyntheticParams):
         ),
         description="Chance of the next regime (column) when a regime (row) ends",
     )
-    mean_span: int = Field(default=96, ge=2, description="Span of the moving mean that prices revert to, in bars")
+    mean_span: int = Field(default=96, ge=2, le=20_000_000, description="Span of the moving mean that prices revert to, in bars")
     tail_freedom: float = Field(
         default=5.0, gt=4.0, le=1_000.0, description="Degrees of freedom of the Student-t shocks; fewer means fatter tails"
     )
