@@ -144,6 +144,25 @@ GOOD = "tick_size: 0.1, lot_size: 1, min_notional: 5, target_volatility: 0.02"
         ("markets: {X: 5}", "market X is 5; allowed: a mapping"),
         ("markets: {5: {" + GOOD + "}}", "market 5 is no name"),
         ("markets: {X: {" + GOOD + ", aliases: [GOLD]}}", "GOLD is an alias of both XAUUSD and X"),
+        ("markets: {X: {extends: [ETH]}}", "market X: extends is ['ETH']; allowed: BTC, ETH"),
+        ("markets: {X: {extends: {a: 1}}}", "market X: extends is {'a': 1}; allowed: BTC, ETH"),
+        ("markets: {X: {extends: 2024-01-01}}", "extends is 2024-01-01 (a date: quotes make it text)"),
+        ("markets: {2024-01-01: {" + GOOD + "}}", "market 2024-01-01 (a date: quotes make it text) is no name"),
+        ("markets: {eth: {extends: ETH}, Eth: {extends: ETH}}", "eth and Eth are one market"),
+        ("markets: {X: {" + GOOD.replace("0.1", "true") + "}}", "tick_size is true, which is no number"),
+        (
+            "markets: {X: {" + GOOD + ", sessions: {a: {start: 2024-01-01, end: '10:00'}}}}",
+            "sessions.a.start is 2024-01-01 (a date",
+        ),
+        ("markets: {X: {" + GOOD + ", sessions: [{start: '9:00', end: '10:00'}]}}", "each with a name of its own"),
+        ("markets: {X: {" + GOOD + ", sessions: [asia, asia]}}", "each with a name of its own"),
+        (
+            "markets: {X: {" + GOOD + ", gaps_expected: true, session_config: {gaps_expected: false}}}",
+            "gaps_expected is given twice",
+        ),
+        ("markets: {X: {" + GOOD + "}}\nglobal: {leverage: 5}", "unknown key global.leverage (value 5); allowed: max_leverage"),
+        ("markets: {X: {" + GOOD + "}}\nglobal: 5", "global is 5; allowed: a mapping of max_leverage"),
+        ("markets: {X: {" + GOOD + "}}\nglobal: {max_leverage: 0}", "max_leverage is 0"),
         ("symbols: {}", "holds symbols; allowed: one key, markets"),
         ("- 1", "allowed: one key, markets"),
         ("markets: [", "is not readable YAML"),
@@ -154,6 +173,78 @@ def test_a_file_that_cannot_be_is_refused_by_file_market_key_and_value(tmp_path,
     mine = own(tmp_path, text)
     with pytest.raises(ConfigError, match=f"mine.yaml.*{re.escape(message)}"):
         load_markets(mine)
+
+
+@pytest.mark.parametrize("name", ["eth", "Eth", "E-T-H"])
+def test_a_market_takes_the_place_of_a_shipped_one_whatever_the_case_of_its_name(tmp_path, name):
+    mine = own(tmp_path, "markets: {" + name + ": {" + GOOD + "}}")
+    assert list(load_markets(mine))[:3] == ["BTC", name, "XAUUSD"]
+    for asked in ("ETH", "eth", "ETHUSDT"):
+        assert market_spec(asked, mine).lot_size == 1
+    assert market_spec("x", own(tmp_path, "markets: {X: {extends: eth}}")).lot_size == 0.001
+
+
+PUBLISHED_FORM = """
+markets:
+  ETH:
+    tick_size: 0.01
+    lot_size: 0.001
+    min_notional: 10.0
+    session_config:
+      enabled: false  # 24/7 market
+    target_volatility: 0.02
+  XAUUSD:
+    tick_size: 0.01
+    lot_size: 0.01
+    min_notional: 100.0
+    session_config:
+      sessions:
+        - {name: asia, start: 00:00, end: 09:00}
+        - {name: london, start: 8:00, end: "17:00"}
+        - newyork
+    target_volatility: 0.015
+  US30:
+    tick_size: 1.0
+    lot_size: 0.01
+    min_notional: 100.0
+    gaps_expected: true
+    sessions: {premarket: "12:00-14:30", regular: ["14:30", "21:00"], after: 21:00 – 01:00}
+    target_volatility: 0.012
+global:
+  max_leverage: 10
+  margin_call: 0.6
+  stop_out: 0.4
+"""
+
+
+def test_a_file_in_the_published_layout_is_read(tmp_path):
+    mine = own(tmp_path, PUBLISHED_FORM)
+    assert (market_spec("ETH", mine).closes, market_spec("ETH", mine).calendar) == (False, "24/7")
+    gold, dow = market_spec("gold", mine), market_spec("US30", mine)
+    times = np.array([moment_ms(f"2024-07-16T{hour}") for hour in ("08:30", "12:30", "15:00", "23:30")])
+    assert gold.session_masks(times).T.to_numpy().tolist() == [
+        [True, False, False, False], [True, True, True, False], [False, True, True, False],
+    ]  # fmt: skip
+    assert dow.session_masks(times).T.to_numpy().tolist() == [
+        [False, True, False, False], [False, False, True, False], [False, False, False, True],
+    ]  # fmt: skip
+    # Nothing is said of when they close: that stays as it was.
+    assert (gold.calendar, dow.calendar, dow.closes) == ("metals", "cfd_indices", True)
+    # What global says holds for every market, shipped ones too.
+    assert {(spec.max_leverage, spec.margin_call, spec.stop_out) for spec in load_markets(mine).values()} == {(10.0, 0.6, 0.4)}
+
+
+def test_the_zone_of_a_session_config_is_that_of_its_windows(tmp_path):
+    window = "{start: '09:00', end: '10:00'}"
+    text = (
+        "markets: {X: {" + GOOD + ", session_config: {timezone: Asia/Tokyo, gaps_expected: true, sessions: {a: " + window + "}}}}"
+    )
+    spec = market_spec("X", own(tmp_path, text))
+    assert spec.closes
+    assert spec.session_masks(np.array([moment_ms("2024-07-16T00:30"), moment_ms("2024-07-16T09:30")]))["a"].tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_an_absent_file_and_an_unknown_market_are_refused(tmp_path):

@@ -81,10 +81,17 @@ def test_masks_have_a_column_a_window_in_any_order_of_times():
     np.testing.assert_array_equal(window_masks(times[shuffled], WINDOWS).to_numpy(), masks.to_numpy()[shuffled])
 
 
+def test_an_hour_may_have_one_digit():
+    assert TradingWindow(start="9:00", end="17:30") == TradingWindow(start="09:00", end="17:30")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"start": "9:00"}, "09:30"),
+        ({"start": "9"}, "09:30"),
+        ({"start": 900}, "in quotes"),
+        ({"start": "9:0"}, "09:30"),
+        ({"start": "09:60"}, "09:30"),
         ({"end": "25:00"}, "24:00"),
         ({"end": "24:01"}, "24:00"),
         ({"timezone": "London"}, "time zone database"),

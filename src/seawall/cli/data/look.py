@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality, print_trends
+from seawall.cli.data.words import plain, print_quality, print_trends
 from seawall.cli.output import out, print_json, table
 from seawall.core.progress import console, progress_bars
 
@@ -170,10 +170,10 @@ def markets(
 
 
 def _market_row(spec: MarketSpec) -> tuple[str, ...]:
-    least = f"{spec.min_notional:g} {spec.quote}"
-    sessions = ", ".join(spec.sessions) or "–"
-    risk = (f"{spec.target_volatility:.1%}", f"{spec.max_leverage:g}", f"{spec.margin_call:g} / {spec.stop_out:g}")
-    return (spec.symbol, f"{spec.tick_size:g}", f"{spec.lot_size:g}", least, spec.calendar, sessions, *risk)
+    least = f"{plain(spec.min_notional)} {spec.quote}"
+    sessions = ", ".join(spec.named_sessions) or "–"
+    risk = (f"{spec.target_volatility:.1%}", plain(spec.max_leverage), f"{plain(spec.margin_call)} / {plain(spec.stop_out)}")
+    return (spec.symbol, plain(spec.tick_size), plain(spec.lot_size), least, spec.calendar, sessions, *risk)
 
 
 def _loaders(targets: Sequence[str], data_dir: Path) -> list[tuple[str, Callable[[], pd.DataFrame]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from rich.markup import escape
@@ -35,6 +36,14 @@ def validated(params: Any, **values: Any) -> Any:
 def listed(text: str | None) -> tuple[str, ...]:
     """Split ``a,b, c``; nothing for None."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def plain(value: float) -> str:
+    """Return a number with all of its digits, thousands apart, and no exponent unless it has very many zeros."""
+    if value and not 1e-12 <= abs(value) < 1e15:
+        return repr(value)
+    text = f"{Decimal(repr(value)):,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def print_quality(name: str, facts: dict[str, Any]) -> None:

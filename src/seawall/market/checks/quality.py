@@ -117,7 +117,7 @@ def apply_quality(
 def _refused_bars(report: QualityReport) -> str:
     named = [
         f"row {line['row']} at {iso(line['timestamp'])}: {line['kind']}"
-        + ("" if line["column"] == "timestamp" else f" ({line['column']} is {line['value']:g})")
+        + ("" if line["column"] == "timestamp" else f" ({line['column']} is {str(line['value']).removesuffix('.0')})")
         for line in report.bad_bars.head(_NAMED).to_dict("records")
     ]
     return (

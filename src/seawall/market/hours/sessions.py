@@ -34,12 +34,14 @@ class TradingWindow(Params):
         default=("mon", "tue", "wed", "thu", "fri"), description="Days of the week, in the place, on which the window opens"
     )
 
-    @field_validator("start", "end")
+    @field_validator("start", "end", mode="before")
     @classmethod
-    def _is_a_time(cls, value: str) -> str:
-        if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value) is None:
-            raise ValueError("allowed: a time as in 09:30, from 00:00 to 24:00")
-        return value
+    def _is_a_time(cls, value: object) -> str:
+        found = re.fullmatch(r"(\d|[01]\d|2[0-3]):([0-5]\d)|(24):(00)", value.strip()) if isinstance(value, str) else None
+        if found is None:
+            raise ValueError("allowed: a time as in 09:30, from 00:00 to 24:00, in quotes where YAML reads it as another thing")
+        hour, minute = filter(None, found.groups())
+        return f"{hour:0>2}:{minute}"
 
     @field_validator("timezone")
     @classmethod

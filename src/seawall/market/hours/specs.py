@@ -1,7 +1,8 @@
 """What a market's bars do not tell: tick and lot, when it is open, and the risk it is traded with. Read from ``markets.yaml``.
 
 A user's file of the same layout adds markets and replaces shipped ones. A market that ``extends`` another starts from all of that
-one's keys but its aliases. A market that replaces one of the same name keeps its aliases where it names none.
+one's keys but its aliases. A market that replaces one of the same name, whose case does not count, keeps its aliases and its
+calendar where it says nothing of them. `seawall.market.hours.market_files` tells what other layouts are read.
 """
 
 from __future__ import annotations
@@ -17,23 +18,20 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 from pydantic import Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
 from seawall.market.hours.calendars import Calendar, calendar
+from seawall.market.hours.market_files import parse, shown
 from seawall.market.hours.sessions import WINDOWS, TradingWindow, trading_window
 
-# ruamel.yaml types what it loads as unknown.
-_YAML: Any = YAML
 _ALWAYS_OPEN = "24/7"
 
 
 class SessionConfig(Params):
     """Sessions in the layout of the published two-stage system, whose hours are in UTC where no time zone is named."""
 
-    enabled: bool = Field(description="false: the market never closes, and has no sessions")
+    enabled: bool = Field(default=True, description="false: the market never closes, and has no sessions")
     sessions: dict[str, TradingWindow | str] = Field(
         default_factory=dict[str, TradingWindow | str], description="As `sessions` of the market; used where enabled"
     )
@@ -70,7 +68,7 @@ class MarketSpec(Params):
     @model_validator(mode="after")
     def _fits_together(self) -> MarketSpec:
         if self.stop_out >= self.margin_call:
-            raise ValueError(f"stop_out is {self.stop_out:g}; it must be below margin_call, which is {self.margin_call:g}")
+            raise ValueError(f"stop_out is {self.stop_out}; it must be below margin_call, which is {self.margin_call}")
         if self.session_config is None:
             _check_sessions(self.sessions)
             return self
@@ -80,6 +78,12 @@ class MarketSpec(Params):
             raise ValueError(f"session_config.enabled is false, but calendar is {self.calendar!r}; allowed: {_ALWAYS_OPEN}")
         _check_sessions(self.session_config.sessions)
         return self
+
+    @property
+    def named_sessions(self) -> dict[str, TradingWindow | str]:
+        """Its sessions by name, however they were written; none where `session_config` is not enabled."""
+        config = self.session_config
+        return dict(self.sessions if config is None else config.sessions if config.enabled else {})
 
     @property
     def closes(self) -> bool:
@@ -100,9 +104,7 @@ class MarketSpec(Params):
         Returns:
             One bool column for each session, T rows; no column for a market without sessions.
         """
-        config = self.session_config
-        named = self.sessions if config is None else config.sessions if config.enabled else {}
-        masks = {name: _session_mask(given, times_ms) for name, given in named.items()}
+        masks = {name: _session_mask(given, times_ms) for name, given in self.named_sessions.items()}
         return pd.DataFrame(masks, index=pd.RangeIndex(len(times_ms)))
 
 
@@ -133,7 +135,8 @@ def load_markets(extra: Path | None = None) -> dict[str, MarketSpec]:
     """Return every market by name: the shipped ones, then those of the user's file.
 
     Args:
-        extra: A YAML 1.2 file with ``markets:`` at its top; a market of a shipped name takes its place.
+        extra: A YAML 1.2 file with ``markets:`` at its top; a market of a shipped name takes its place, and ``global:`` beside it
+            holds for the shipped ones too.
 
     Raises:
         ConfigError: The file cannot be read, or a market in it is refused: the message names file, market, key and value.
@@ -145,60 +148,83 @@ def load_markets(extra: Path | None = None) -> dict[str, MarketSpec]:
         text = extra.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"markets file {extra} cannot be read: {error}") from error
-    return _merged(shipped, _parse(text, str(extra)), str(extra))
+    return _merged(shipped, *parse(text, str(extra)), str(extra))
 
 
 @cache
 def _shipped() -> dict[str, MarketSpec]:
     file = resources.files("seawall.market.hours").joinpath("markets.yaml")
-    return _merged({}, _parse(file.read_text(encoding="utf-8"), "markets.yaml"), "markets.yaml")
+    return _merged({}, *parse(file.read_text(encoding="utf-8"), "markets.yaml"), "markets.yaml")
 
 
-def _parse(text: str, origin: str) -> dict[str, Any]:
-    try:
-        found = _YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, RecursionError) as error:
-        raise ConfigError(f"{origin} is not readable YAML: {' '.join(str(error).split())}") from error
-    top: dict[Any, Any] = cast("dict[Any, Any]", found) if isinstance(found, dict) else {}
-    entries: Any = top.get("markets")
-    if set(top) != {"markets"} or not isinstance(entries, dict):
-        keys = ", ".join(map(str, top)) or "no mapping"
-        raise ConfigError(f"{origin} holds {keys}; allowed: one key, markets, with a mapping of names to markets")
-    return cast("dict[str, Any]", entries)
-
-
-def _merged(known: Mapping[str, MarketSpec], entries: Mapping[Any, Any], origin: str) -> dict[str, MarketSpec]:
-    markets = dict(known)
+def _merged(
+    known: Mapping[str, MarketSpec], entries: Mapping[str, dict[str, Any]], shared: Mapping[str, Any], origin: str
+) -> dict[str, MarketSpec]:
+    markets = (
+        {symbol: _validated(symbol, {**shared, **_said(spec)}, origin) for symbol, spec in known.items()} if shared else {**known}
+    )
+    names: dict[str, str] = {}
     for symbol, entry in entries.items():
-        if not isinstance(symbol, str) or not symbol.strip():
+        if _plain(symbol) in names:
             raise ConfigError(
-                f"{origin}: market {symbol!r} is no name; allowed: text, in quotes where YAML reads it as another thing"
+                f"{origin}: {names[_plain(symbol)]} and {symbol} are one market, as case does not count; allowed: one"
             )
-        if not isinstance(entry, dict):
-            raise ConfigError(f"{origin}: market {symbol} is {entry!r}; allowed: a mapping such as tick_size: 0.01")
-        markets[symbol] = _market(symbol, cast("dict[str, Any]", entry), markets, origin)
+        names[_plain(symbol)] = symbol
+        spec = _market(symbol, entry, shared, markets, origin)
+        older = _spelt(symbol, markets)
+        # A market keeps the place of the one that it replaces.
+        markets = {symbol if name == older else name: spec if name == older else held for name, held in markets.items()}
+        markets[symbol] = spec
     _refuse_shared_names(markets, origin)
     return markets
 
 
-def _market(symbol: str, entry: dict[str, Any], markets: Mapping[str, MarketSpec], origin: str) -> MarketSpec:
-    given = {str(key): value for key, value in entry.items()}
-    base: dict[str, Any] = {}
+def _market(
+    symbol: str, entry: Mapping[str, Any], shared: Mapping[str, Any], markets: Mapping[str, MarketSpec], origin: str
+) -> MarketSpec:
+    given = dict(entry)
+    base: dict[str, Any] = dict(shared)
+    older = _spelt(symbol, markets)
     if "extends" in given:
-        parent = given.pop("extends")
-        if parent not in markets:
-            raise ConfigError(f"{origin}: market {symbol}: extends is {parent!r}; allowed: {', '.join(markets)}")
-        base = markets[parent].model_dump(exclude_unset=True, exclude={"symbol", "aliases"})
+        named = given.pop("extends")
+        parent = _spelt(named, markets) if isinstance(named, str) else None
+        if parent is None:
+            raise ConfigError(f"{origin}: market {symbol}: extends is {shown(named)}; allowed: {', '.join(markets)}")
+        base.update(_said(markets[parent]))
+        del base["symbol"]
+        base.pop("aliases", None)
         if "sessions" in given or "session_config" in given:
             base = {key: value for key, value in base.items() if key not in {"sessions", "session_config"}}
-    if symbol in markets:
-        base["aliases"] = markets[symbol].aliases
+    elif older is not None and _may_close(given):
+        base["calendar"] = markets[older].calendar
+    if older is not None:
+        base["aliases"] = markets[older].aliases
     if "symbol" in given:
         raise ConfigError(
-            f"{origin}: market {symbol}: unknown key symbol (value {given['symbol']!r}); the market's name stands above it"
+            f"{origin}: market {symbol}: unknown key symbol (value {shown(given['symbol'])}); the market's name stands above it"
         )
+    return _validated(symbol, {**base, **given}, origin)
+
+
+def _said(spec: MarketSpec) -> dict[str, Any]:
+    return spec.model_dump(exclude_unset=True)
+
+
+def _spelt(symbol: str, markets: Mapping[str, MarketSpec]) -> str | None:
+    """Return how a market's name is written, or None where there is none of that name."""
+    return next((name for name in markets if _plain(name) == _plain(symbol)), None)
+
+
+def _may_close(given: Mapping[str, Any]) -> bool:
+    """Say whether an entry without a calendar leaves open when its market closes."""
+    config: Any = given.get("session_config")
+    never = isinstance(config, dict) and cast("dict[Any, Any]", config).get("enabled") is False
+    return not never and given.get("gaps_expected") is not False
+
+
+def _validated(symbol: str, values: Mapping[str, Any], origin: str) -> MarketSpec:
     try:
-        return MarketSpec.model_validate({**base, **given, "symbol": symbol})
+        return MarketSpec.model_validate({**values, "symbol": symbol})
     except ValidationError as error:
         # A session is hours or a name: of what cannot be hours, pydantic tells twice.
         problems = [
@@ -217,13 +243,13 @@ def _explain(problem: Any) -> str:
         )
         near = difflib.get_close_matches(place[-1], allowed, n=1)
         hint = f"; did you mean {near[0]}?" if near else f"; allowed: {', '.join(key for key in allowed if key != 'symbol')}"
-        return f"unknown key {name} (value {problem['input']!r}){hint}"
+        return f"unknown key {name} (value {shown(problem['input'])}){hint}"
     if problem["type"] == "missing":
         return f"{name} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["loc"] and problem["loc"][-1] == "str":
         message = "allowed: hours such as start: 09:00, end: 17:00, timezone: Asia/Tokyo; or a name"
-    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}" if name else message
+    return f"{name} is {shown(problem['input'])}: {message[0].lower()}{message[1:]}" if name else message
 
 
 def _check_sessions(sessions: Mapping[str, TradingWindow | str]) -> None:
