@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from seawall.core.files import to_json
 
@@ -21,12 +22,12 @@ def print_json(document: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """Build a table whose first column is text and whose other columns are aligned right."""
+    """Build a table whose first column is text and whose other columns are aligned right; a cell shows what it holds, as it is."""
     result = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         result.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
-        result.add_row(*(str(cell) for cell in row))
+        result.add_row(*(Text(str(cell)) for cell in row))
     return result
 
 

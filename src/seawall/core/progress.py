@@ -11,15 +11,15 @@ console = Console(stderr=True)
 def progress_bars() -> Progress:
     """Return a progress display with one line per task: name, bar, count, elapsed, remaining, note.
 
-    Tasks carry a ``note`` field, shown last.
+    Tasks carry a ``note`` field, shown last. Both texts are shown as they are: names of files may look like markup.
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=console,
         refresh_per_second=4,
         disable=not console.is_terminal,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from seawall.cli import options
 from seawall.cli.data.bring import BadBars, import_targets, import_trends
@@ -232,12 +233,12 @@ def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:
 
 def _print(documents: Sequence[dict[str, Any]]) -> None:
     for document in documents:
-        quality = document["quality"]
+        quality, name = document["quality"], escape(document["reference"])
         out.print(
-            f"[bold]{document['reference']}[/] is {document['status']}: {document['rows']:,} bars, {document['first'][:16]} to "
+            f"[bold]{name}[/] is {document['status']}: {document['rows']:,} bars, {document['first'][:16]} to "
             f"{document['last'][:16]} UTC, {quality['missing']} missing in {quality['gaps']} gaps"
         )
         for note in document.get("provenance", {}).get("notes", ()):
-            console.print(f"  note: {note}")
+            console.print(f"  note: {note}", markup=False)
     if documents:
-        out.print(f"Train on it:  seawall train tradernet data={documents[0]['reference']}")
+        out.print(f"Train on it:  seawall train tradernet data={documents[0]['reference']}", markup=False)
