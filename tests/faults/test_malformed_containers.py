@@ -1,11 +1,14 @@
 """A corpus of malformed zips, HDF5 files, dumps, folders, panels, manifests and settings: each is refused by name."""
 
 import hashlib
+import importlib.util
 import io
 import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -217,6 +220,11 @@ HDF5 = {
         "holds 2 tables: /1h, /4h; name one",
     ),
 }
+if importlib.util.find_spec("hdf5plugin") is None:
+    HDF5["a packing that h5py lacks"] = (
+        lambda path: pandas_hdf5(path, frame(500), format="table", complevel=9, complib="blosc"),
+        r"1h/table is packed with blosc \(HDF5 filter 32001\).*pip install hdf5plugin.*ptrepack",
+    )
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
@@ -229,6 +237,17 @@ def test_a_malformed_hdf5_file_is_refused_by_name(tmp_path, case):
     assert "x.h5" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
+def test_a_file_of_blosc_is_read_when_it_was_written_anew_as_the_refusal_says(tmp_path):
+    pandas_hdf5(tmp_path / "old.h5", frame(500), "/BTC/USDT/ohlcv/tf_1h", format="table", complevel=9, complib="blosc")
+    repack = [sys.executable, "-c", "from tables.scripts.ptrepack import main; main()"]
+    words = ["--complib", "zlib", "--complevel", "4", str(tmp_path / "old.h5"), str(tmp_path / "new.h5")]
+    subprocess.run([*repack, *words], check=True, capture_output=True)
+    (series,) = find_series([str(tmp_path / "new.h5")])
+    assert (series.source, series.symbol, series.timeframe) == ("freqtrade", "BTC_USDT", "1h")
+    assert len(series.read()) == 500
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
@@ -282,11 +301,6 @@ TARGETS = {
     "a glob that meets nothing": (lambda folder: None, "*.parquet", "no file .*looked for"),
     "a name of another kind": (lambda folder: (folder / "a.docx").write_bytes(b"x"), "a.docx", r"suffix '\.docx'"),
     "hidden files alone": (lambda folder: (folder / ".a.csv").write_bytes(csv()), ".", "holds no file of bars"),
-    "two files of one name": (
-        lambda folder: [(folder / "a.csv").write_bytes(csv()), frame().to_parquet(folder / "a.parquet")],
-        ".",
-        "both come to the series files/a",
-    ),
 }
 
 
@@ -298,12 +312,24 @@ def test_a_search_that_finds_no_clear_series_is_refused(tmp_path, case):
         find_series([str(tmp_path / target)])
 
 
-def test_one_broken_file_of_a_folder_is_named_and_the_others_are_read(tmp_path):
+BROKEN = {
+    "b.csv": (lambda path: path.write_bytes(b"a,b\n1,2\n"), r"b\.csv has no time, open"),
+    "b.h5": (truncated, r"b\.h5 cannot be read as HDF5"),
+    "b.H5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)), r"b\.H5 cannot be read as HDF5"),
+    "b.zip": (lambda path: path.write_bytes(zipped(("x.csv", csv()))[:300]), "is a damaged zip"),
+    "b.parquet": (lambda path: path.write_bytes(b"PAR1PAR1"), "cannot be read"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
+@pytest.mark.parametrize(("name", "case"), BROKEN.items(), ids=BROKEN.keys())
+def test_one_broken_file_of_a_folder_is_named_and_the_others_are_read(tmp_path, name, case):
+    make, match = case
     (tmp_path / "a.csv").write_bytes(csv())
-    (tmp_path / "b.csv").write_bytes(b"a,b\n1,2\n")
+    make(tmp_path / name)
     sound, broken = find_series([str(tmp_path)])
     assert len(sound.read()) == 48
-    with pytest.raises(DataError, match=r"b\.csv has no time, open"):
+    with pytest.raises(DataError, match=match):
         broken.read()
 
 

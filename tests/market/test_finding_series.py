@@ -11,9 +11,11 @@ import pytest
 from fakes.sources import hourly
 from seawall.core.bars import bars_digest
 from seawall.core.errors import ConfigError, DataError
+from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.formats.dialects import BINANCE_DUMP_COLUMNS
 from seawall.market.formats.tables import write_tables
 from seawall.market.sources.files import find_series, search
+from seawall.market.storage.store import Store
 
 
 def names(series):
@@ -91,27 +93,83 @@ def test_a_folder_is_searched_with_those_below_it_and_what_is_no_file_of_bars_is
         ("made.h5", ["/BTCUSDT/15m", "/ETHUSDT/15m"], [("files", "BTCUSDT", "15m"), ("files", "ETHUSDT", "15m")]),
         ("made.h5", ["/kraken/BTCUSD/1h"], [("kraken", "BTCUSD", "1h")]),
         ("made.h5", ["/BTCUSDT_1h"], [("files", "BTCUSDT", "1h")]),
+        ("made.H5", ["/1h"], [("files", "made", "1h")]),
+        ("BTC_USDT-1h.h5", ["/BTC_USDT/ohlcv/tf_1h"], [("freqtrade", "BTC_USDT", "1h")]),
+        (
+            "x.h5",
+            ["/BTC/USDT/ohlcv/tf_1h", "/ETH/USDT_USDT/ohlcv/tf_5m"],
+            [("freqtrade", "BTC_USDT", "1h"), ("freqtrade", "ETH_USDT_USDT", "5m")],
+        ),
         ("made.h5", ["/bars"], [("files", "made", None)]),
         ("made.h5", ["/first", "/second"], [("files", "made_first", None), ("files", "made_second", None)]),
         ("binance_BTCUSDT_1h.h5", ["/bars"], [("binance", "BTCUSDT", "1h")]),
     ],
 )
 def test_each_table_of_an_hdf5_file_is_a_series_named_by_its_key(tmp_path, file, keys, wanted):
-    write_tables(tmp_path / file, {key: hourly(20, first=place) for place, key in enumerate(keys)})
+    write_tables(tmp_path / "made.h5", {key: hourly(20, first=place) for place, key in enumerate(keys)})
+    (tmp_path / "made.h5").rename(tmp_path / file)
     found = find_series([str(tmp_path / file)])
     assert [(one.source, one.symbol, one.timeframe) for one in found] == wanted
     assert [bars_digest(one.read()) for one in found] == [bars_digest(hourly(20, first=keys.index(str(one.key)))) for one in found]
 
 
-def test_two_files_of_one_name_are_refused_by_both_paths(tmp_path):
+def test_files_of_one_name_are_kept_from_the_store_by_their_paths_and_can_be_looked_at(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         hourly(20).to_parquet(tmp_path / folder / "binance_BTCUSDT_1h.parquet")
-    with pytest.raises(
-        DataError,
-        match=r"a.binance_BTCUSDT_1h\.parquet and .*b.binance_BTCUSDT_1h\.parquet both come to the series binance/BTCUSDT/1h",
-    ):
-        find_series([str(tmp_path)])
+    hourly(20).to_parquet(tmp_path / "binance_ETHUSDT_1h.parquet")
+    found = search([str(tmp_path)])
+    assert [one.symbol for one in found.series] == ["ETHUSDT"]
+    paths = [str(tmp_path / folder / "binance_BTCUSDT_1h.parquet") for folder in ("a", "b")]
+    assert [origin for origin, _ in found.refused] == paths
+    assert f"{paths[0]} and {paths[1]} both come to the series binance/BTCUSDT/1h" in str(found.refused[0][1])
+    seen = find_series([str(tmp_path)])
+    assert [one.origin for one in seen] == [*paths, "binance_ETHUSDT_1h.parquet"]
+    assert [len(one.read()) for one in seen] == [20, 20, 20]
+
+
+def test_what_the_user_types_may_be_hidden_or_lead_upwards_and_what_a_walk_finds_may_not(tmp_path, monkeypatch):
+    for folder in (".bars", ".bars/.cache", "here", "bars"):
+        (tmp_path / folder).mkdir()
+        hourly(20).to_parquet(tmp_path / folder / f"binance_{folder[-3:].upper()}_1h.parquet")
+    monkeypatch.chdir(tmp_path / "here")
+    wanted = {
+        "../bars/*.parquet": ["ARS"],
+        "../.bars/*.parquet": ["ARS"],
+        "../.b*/*.parquet": ["ARS"],
+        "../.bars": ["ARS"],
+        "..": ["ARS", "ERE"],
+        "../**/*.parquet": ["ARS", "ERE"],
+        "../.bars/.cache/*": ["CHE"],
+    }
+    assert {target: [one.symbol for one in find_series([target])] for target in wanted} == wanted
+
+
+def test_a_folder_that_holds_the_store_gives_what_is_not_stored_yet(tmp_path):
+    store = Store(tmp_path / "data")
+    bars, report = apply_quality(hourly(30), QualityParams())
+    folder = store.import_bars(bars, report, source="binance", symbol="BTCUSDT", origin="x.csv").folder
+    hourly(5).to_parquet(folder / "quarantine.parquet")
+    hourly(20).to_parquet(tmp_path / "binance_ETHUSDT_1h.parquet")
+    found = search([str(tmp_path)], held=tmp_path / "data")
+    assert [one.symbol for one in found.series] == ["ETHUSDT"]
+    assert found.skipped == ["binance/BTCUSDT/1h (stored already)"]
+    # Another store's series keep their names.
+    wanted = [("binance", "BTCUSDT", "1h"), ("binance", "ETHUSDT", "1h")]
+    assert [(one.source, one.symbol, one.timeframe) for one in search([str(tmp_path)], held=tmp_path / "mine").series] == wanted
+    assert [one.origin for one in find_series([str(tmp_path / "data")])] == ["binance/BTCUSDT/1h/bars.parquet"]
+    with pytest.raises(DataError, match=r"no file of bars.*BTCUSDT/1h \(stored already\)"):
+        search([str(tmp_path / "data")], held=tmp_path / "data")
+
+
+def test_labels_and_text_of_another_kind_are_passed_over_in_a_folder(tmp_path):
+    write_tables(tmp_path / "made.h5", {"/15m": hourly(20), "/15m_labels": hourly(20)[["timestamp"]]})
+    hourly(20).to_parquet(tmp_path / "made_15m_labels.parquet")
+    (tmp_path / "README.txt").write_text("timestamps are in UTC\n")
+    hourly(20).to_csv(tmp_path / "bars.txt", index=False)
+    found = search([str(tmp_path)])
+    assert [one.origin for one in found.series] == ["bars.txt", "made.h5 /15m"]
+    assert found.skipped == ["README.txt", "made.h5 /15m_labels (labels)", "made_15m_labels.parquet (labels)"]
 
 
 @pytest.mark.parametrize(

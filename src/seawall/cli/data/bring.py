@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from seawall.cli import options
 from seawall.cli.data.words import print_quality, validated
 from seawall.cli.output import out, print_json
-from seawall.core.progress import progress_bars
+from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
+    from seawall.core.errors import SeawallError
     from seawall.market.sources.files import FileSeries
     from seawall.market.storage.store import Imported
 
@@ -23,6 +25,7 @@ Targets = Annotated[
         metavar="FILE...", help="Parquet, CSV, feather, HDF5 or zip files of bars, folders of them, or globs in quotes."
     ),
 ]
+_SHOWN = 10
 BadBars = Annotated[str, typer.Option("--bad-bars", help="refuse | drop (into quarantine.parquet).")]
 
 
@@ -40,7 +43,8 @@ def import_files(
 ) -> None:
     """Check files of bars and store them; gaps are kept and counted, and what to do about them is the recipe's choice.
 
-    Monthly and daily dumps of one symbol become one series; each table of an HDF5 file is one.
+    Monthly and daily dumps of one symbol become one series; each table of an HDF5 file is one. Of several, each that is refused
+    is named with the reason, the others are stored, and the exit code is 2.
 
     Examples:
         seawall data import btc.parquet
@@ -67,30 +71,43 @@ def import_targets(
         DataError: A series was refused; the message names each.
     """
     from seawall.core.errors import ConfigError, DataError, SeawallError
+    from seawall.market.formats.dialects import NoBarsError
     from seawall.market.sources.files import search
 
-    found = search(list(targets))
+    found = search(list(targets), held=data_dir)
     source, symbol, timeframe = names
-    if symbol is not None and len(found.series) > 1:
-        raise ConfigError(f"--symbol {symbol} names one series, and {len(found.series)} were found; allowed: one file")
+    total = len(found.series) + len(found.refused)
+    if symbol is not None and total > 1:
+        raise ConfigError(f"--symbol {symbol} names one series, and {total} were found; allowed: one file")
     documents: list[dict[str, Any]] = []
-    refused: list[SeawallError] = []
+    skipped, refused = list(found.skipped), list[tuple[str, SeawallError]](found.refused)
     with progress_bars() as bars:
         task = bars.add_task("importing", total=len(found.series), note="")
         for series in found.series:
             bars.update(task, note=series.origin)
             try:
                 stored = _import_one(series, data_dir, (source, symbol, timeframe), bad_bars, overwrite)
+            except NoBarsError as error:
+                if _is_beside_bars(series, found.series):
+                    skipped.append(f"{series.origin} (no bars)")
+                else:
+                    refused.append((series.origin, error))
             except SeawallError as error:
-                refused.append(error)
+                refused.append((series.origin, error))
             else:
                 documents.append(_document(stored, data_dir))
             bars.advance(task)
-    _tell(documents, found.skipped, json=json, alone=len(found.series) == 1)
-    if len(refused) == 1 and len(found.series) == 1:
-        raise refused[0]
+    _tell(documents, skipped, refused, json=json, alone=total == 1)
+    if refused and total == 1:
+        raise refused[0][1]
     if refused:
-        raise DataError(f"{len(refused)} of {len(found.series)} series were refused: " + "; ".join(map(str, refused)))
+        origins = ", ".join(origin for origin, _ in refused)
+        raise DataError(f"{len(refused)} of {total} series were refused, as told above: {origins}")
+
+
+def _is_beside_bars(series: FileSeries, found: Sequence[FileSeries]) -> bool:
+    """Say whether a series is one of several tables of a file."""
+    return series.key is not None and any(other.paths == series.paths and other.key != series.key for other in found)
 
 
 def import_trends(
@@ -114,7 +131,7 @@ def import_trends(
         return
     for document in documents:
         name, span = document["reference"], f"{document['first'][:10]} to {document['last'][:10]}"
-        out.print(f"[bold]{name}[/] is {document['status']}: {document['rows']:,} values, {span}")
+        out.print(f"[bold]{escape(name)}[/] is {document['status']}: {document['rows']:,} values, {span}")
         command = f"seawall train tradernet data=FILE data.trends.path={name} features.omit=[trades]"
         out.print(f"Put it beside bars:  {command}", markup=False)
 
@@ -142,21 +159,36 @@ def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:
     return {"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest}
 
 
-def _tell(documents: Sequence[dict[str, Any]], skipped: Sequence[str], *, json: bool, alone: bool) -> None:
+def _tell(
+    documents: Sequence[dict[str, Any]],
+    skipped: Sequence[str],
+    refused: Sequence[tuple[str, SeawallError]],
+    *,
+    json: bool,
+    alone: bool,
+) -> None:
     if json:
         # One file alone is told as before there could be several: its own keys at the top.
         top = documents[0] if alone and documents else {}
-        print_json({**top, "series": documents, "skipped": list(skipped)})
-        return
+        reasons = [{"origin": origin, "error": str(error)} for origin, error in refused]
+        print_json({**top, "series": documents, "skipped": list(skipped), "refused": reasons})
+    else:
+        _print(documents, skipped, alone=alone)
+    for origin, error in refused if not alone else ():
+        console.print(f"refused  {origin}: {error}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(documents: Sequence[dict[str, Any]], skipped: Sequence[str], *, alone: bool) -> None:
     for document in documents:
         if alone:
             print_quality(document["reference"], document["quality"])
         else:
             quality, rows = document["quality"], f"{document['rows']:,} bars"
             holes = f"{quality['missing']} missing in {quality['gaps']} gaps"
-            out.print(f"{document['reference']} is {document['status']}: {rows}, {holes}")
+            out.print(f"{document['reference']} is {document['status']}: {rows}, {holes}", markup=False)
     if skipped:
-        out.print(f"Skipped, of no kind that is read: {', '.join(skipped)}")
+        more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
+        out.print(f"Skipped, as no bars to import: {', '.join(skipped[:_SHOWN])}{more}", markup=False)
     if alone and documents:
         name = documents[0]["reference"]
-        out.print(f"{name} is {documents[0]['status']}. Train on it:  seawall train tradernet data={name}")
+        out.print(f"{name} is {documents[0]['status']}. Train on it:  seawall train tradernet data={name}", markup=False)

@@ -10,6 +10,8 @@ that knows plain lists, texts and numbers, and one of settings, in which a blank
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import io
 import json
 import pickle
@@ -124,7 +126,25 @@ def _read(node: Any, what: str) -> np.ndarray:
         raise Refused(f"{what} claims {claimed} bytes but stores {data.id.get_storage_size()}: it was never written whole")
     if data.shape is None:
         return np.empty(0)
+    _refuse_unknown_packing(data, what)
     return np.asarray(data[...])
+
+
+def _refuse_unknown_packing(data: Any, what: str) -> None:
+    """Say what to do about a way of packing that h5py does not bring along, as freqtrade's blosc."""
+    settings: Any = data.id.get_create_plist()
+    packings: list[tuple[int, bytes]] = [settings.get_filter(place)[0::3] for place in range(settings.get_nfilters())]
+    if all(_H5.h5z.filter_avail(code) for code, _ in packings):
+        return
+    with contextlib.suppress(ImportError):
+        # It brings those ways along, and is used where the user has it.
+        importlib.import_module("hdf5plugin")
+    for code, name in packings:
+        if not _H5.h5z.filter_avail(code):
+            raise Refused(
+                f"{what} is packed with {_text(name) or 'something'} (HDF5 filter {code}), which h5py cannot unpack by itself: "
+                "pip install hdf5plugin, or write the file anew with ptrepack --complib zlib --complevel 4 OLD.h5 NEW.h5"
+            )
 
 
 def _names(values: np.ndarray) -> list[str]:
