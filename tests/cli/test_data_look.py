@@ -1,6 +1,14 @@
 """The verbs that look: what they tell of search interest, calendars and odd names, and what they refuse."""
 
+import os
+import stat
+
+import pandas as pd
 import pytest
+
+from seawall.core.bars import timestamps_ms
+from seawall.core.timeframe import Timeframe
+from seawall.market.hours.calendars import calendar
 
 
 @pytest.fixture
@@ -49,3 +57,63 @@ def test_search_interest_is_refused_where_bars_are_wanted(seawall, interest, tmp
     assert "no bars" in result.err
     assert f"data.trends.path={reference}" in result.err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.fixture
+def gold(seawall, tmp_path):
+    """Two weeks of hourly bars in a file named for gold, without those of the weekend and one of a Tuesday."""
+    path = tmp_path / "made_XAUUSD_1h.parquet"
+    assert seawall("data", "synth", path, "--kind", "random_walk", "--bars", 336, "--timeframe", "1h").code == 0
+    bars = pd.read_parquet(path)
+    market = calendar("metals").open_mask(timestamps_ms(bars), Timeframe.parse("1h"))
+    market[bars["timestamp"] == pd.Timestamp("2020-01-07T10:00Z")] = False
+    bars[market].reset_index(drop=True).to_parquet(path)
+    return path
+
+
+def test_a_check_takes_the_calendar_of_the_symbol_says_so_and_yields_to_another(seawall, gold, tmp_path):
+    words = ("--no-html", "--data-dir", tmp_path / "data")
+    told = seawall("data", "check", gold, *words)
+    assert "1 of them while metals was open (1 bars)" in told.out
+    assert "calendar metals, by the market XAUUSD; --calendar names another" in told.out
+    found = {option: seawall("data", "check", gold, "--json", "--calendar", option, *words).json for option in ("24/7", "none")}
+    own = seawall("data", "check", gold, "--json", *words).json
+    assert (own["calendar"], own["hours"], own["missing_unexpected"]) == ("metals", "the market XAUUSD", 1)
+    assert (found["24/7"]["calendar"], found["24/7"]["missing_unexpected"]) == ("24/7", own["missing"])
+    assert (found["none"]["calendar"], found["none"]["missing_unexpected"]) == (None, None)
+    assert {(one["gaps"], one["missing"]) for one in (own, *found.values())} == {(own["gaps"], own["missing"])}
+
+
+def test_the_table_of_several_series_tells_the_unexpected_and_whose_calendar_is_not_known(seawall, gold, tmp_path):
+    pd.read_parquet(gold).drop(index=[3, 4]).to_parquet(tmp_path / "made_WALK_1h.parquet")
+    told = seawall("data", "check", tmp_path, "--no-html", "--data-dir", tmp_path / "data")
+    header, walk, known = (line.split() for line in told.out.splitlines()[:3])
+    place = header.index("unexpected")
+    assert (known[place], known[place + 1]) == ("1", "metals")
+    assert (walk[place], walk[place + 1]) == ("–", "–")
+    assert "made_WALK_1h.parquet: no gap is explained, as no market WALK is known" in told.out
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("markets: {WALK: {extends: XAUUSD}}")
+    both = seawall("data", "check", tmp_path, "--no-html", "--json", "--markets", mine, "--data-dir", tmp_path / "data").json
+    assert [one["hours"] for one in both["series"]] == ["the market WALK", "the market XAUUSD"]
+    clash = seawall("data", "check", gold, "--markets", mine, "--calendar", "fx", "--data-dir", tmp_path / "data")
+    assert clash.code == 2
+    assert "allowed: one of them" in clash.err
+
+
+def test_a_page_goes_to_no_device_and_no_folder(seawall, gold, tmp_path):
+    for place in ("/dev/null", tmp_path):
+        refused = seawall("data", "check", gold, "--html", place, "--data-dir", tmp_path / "data")
+        assert refused.code == 2
+        assert "allowed: the name of a file to make" in refused.err
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_name_that_looks_like_markup_is_told_as_it_is(seawall, gold, tmp_path):
+    odd = tmp_path / "a[red]b[bold]c.parquet"
+    gold.rename(odd)
+    told = seawall("data", "check", odd, "--data-dir", tmp_path / "data")
+    assert told.code == 0
+    assert "a[red]b[bold]c.parquet: " in told.out
+    assert seawall("data", "import", odd, "--symbol", "x[red]y[/]", "--data-dir", tmp_path / "data").code == 0
+    assert "a[red]b[bold]c.parquet" in seawall("data", "info", "files/x-red-y-/1h", "--data-dir", tmp_path / "data").out

@@ -41,12 +41,14 @@ class SeriesCheck:
         report: What `check_bars` found in these bars, or None where they could not be read.
         bars: The bars as they came, or None.
         error: Why it could not be read, or empty.
+        hours: What its calendar was told by, or why it has none, in words; or empty.
     """
 
     name: str
     report: QualityReport | None = None
     bars: pd.DataFrame | None = None
     error: str = ""
+    hours: str = ""
 
 
 def write_quality_page(path: Path, entries: Sequence[SeriesCheck], panel: PanelFacts | None = None) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import typer
 
 from seawall.cli.data import bring, derive, fetch, look, make
+from seawall.cli.data.check import check
 from seawall.cli.data.scale import scale
 
 app = typer.Typer(help="Fetch, import, make, check, resample, scale and export bars.", no_args_is_help=True)
 for verb in (
     fetch.fetch,
     fetch.update,
-    look.check,
+    check,
     look.info,
     look.markets,
     make.synth,

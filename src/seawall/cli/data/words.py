@@ -46,8 +46,14 @@ def plain(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def print_quality(name: str, facts: dict[str, Any]) -> None:
-    """Print what a quality check found, in two lines and its remarks."""
+def print_quality(name: str, facts: dict[str, Any], hours: str = "") -> None:
+    """Print what a quality check found, in two lines and its remarks.
+
+    Args:
+        name: What the series is called.
+        facts: The report's, as plain values.
+        hours: What its calendar was told by, or why it has none; empty where none was looked for.
+    """
     span = f"{facts['first'][:16]} to {facts['last'][:16]} UTC"
     out.print(f"[bold]{escape(name)}[/]: {facts['rows']:,} bars of {facts['timeframe']}, {span}")
     holes = f"{facts['gaps']} ({facts['missing']} bars missing, longest {facts['longest_gap_bars']} bars)"
@@ -55,7 +61,11 @@ def print_quality(name: str, facts: dict[str, Any]) -> None:
         holes += f", {facts['unexpected_gaps']} of them while {facts['calendar']} was open ({facts['missing_unexpected']} bars)"
     names = ("zero_volume", "flat", "outliers", "duplicates", "disorder", "bad")
     counts = ", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names)
-    out.print(f"  gaps {holes}, {counts}")
+    out.print(f"  gaps {holes}, {counts}", markup=False)
+    if facts.get("calendar") and hours:
+        out.print(f"  calendar {facts['calendar']}, by {hours}; --calendar names another", markup=False)
+    elif hours and facts["gaps"]:
+        out.print(f"  no gap is explained, as {hours}; --calendar names when it is open", markup=False)
     _print_gaps(facts)
     for fault in facts["bad_bars"][:_LISTED]:
         out.print(
@@ -89,7 +99,7 @@ def _print_gaps(facts: dict[str, Any]) -> None:
     told = bool(facts.get("calendar"))
     places = [gap for gap in facts["gap_places"] if not told or gap["unexpected"]]
     for gap in places[:_LISTED]:
-        lost = f", {gap['unexpected']} of them while it was open" if told else ""
+        lost = f", {gap['unexpected']} of them while it was open" if told and gap["unexpected"] < gap["missing"] else ""
         out.print(f"  gap after {gap['after'][:16]}: {gap['missing']} bars{lost}")
     more = (facts["unexpected_gaps"] if told else facts["gaps"]) - len(places[:_LISTED])
     if more > 0:

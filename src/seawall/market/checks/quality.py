@@ -66,9 +66,13 @@ def check_bars(
     if timeframe is not None and usual != timeframe:
         raise DataError(f"the bars are {usual.label} apart, not {timeframe.label}: name the right timeframe")
     report = measure(bars, usual, now or datetime.now(UTC))
-    if market is None:
-        return report
-    return replace(report, calendar=market.name, gap_places=classify_gaps(report.gap_places, usual, market))
+    return report if market is None else with_calendar(report, market)
+
+
+def with_calendar(report: QualityReport, market: Calendar) -> QualityReport:
+    """Return a report whose gaps are told apart into those while the market was closed and the others; all else stays."""
+    places = classify_gaps(report.gap_places, Timeframe.parse(report.timeframe), market)
+    return replace(report, calendar=market.name, gap_places=places)
 
 
 def apply_quality(

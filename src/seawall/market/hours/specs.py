@@ -25,7 +25,7 @@ from seawall.market.hours.calendars import Calendar, calendar
 from seawall.market.hours.market_files import parse, shown
 from seawall.market.hours.sessions import WINDOWS, TradingWindow, trading_window
 
-_ALWAYS_OPEN = "24/7"
+ALWAYS_OPEN = "24/7"
 
 
 class SessionConfig(Params):
@@ -46,7 +46,7 @@ class MarketSpec(Params):
     tick_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the price, in the quote currency")
     lot_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the quantity, in the base asset or in contracts")
     min_notional: float = Field(ge=0, allow_inf_nan=False, description="Least value of an order, in the quote currency")
-    calendar: str = Field(default=_ALWAYS_OPEN, description="When it is open, by name; see `seawall.market.hours.calendars`")
+    calendar: str = Field(default=ALWAYS_OPEN, description="When it is open, by name; see `seawall.market.hours.calendars`")
     gaps_expected: bool | None = Field(default=None, description="Whether bars may be missing by plan; as the calendar where None")
     sessions: dict[str, TradingWindow | str] = Field(
         default_factory=dict[str, TradingWindow | str],
@@ -74,8 +74,8 @@ class MarketSpec(Params):
             return self
         if self.sessions:
             raise ValueError("sessions and session_config are both given; allowed: one of them")
-        if not self.session_config.enabled and self.calendar != _ALWAYS_OPEN:
-            raise ValueError(f"session_config.enabled is false, but calendar is {self.calendar!r}; allowed: {_ALWAYS_OPEN}")
+        if not self.session_config.enabled and self.calendar != ALWAYS_OPEN:
+            raise ValueError(f"session_config.enabled is false, but calendar is {self.calendar!r}; allowed: {ALWAYS_OPEN}")
         _check_sessions(self.session_config.sessions)
         return self
 
@@ -88,7 +88,7 @@ class MarketSpec(Params):
     @property
     def closes(self) -> bool:
         """Whether bars may be missing by plan: as `gaps_expected` says, or because the calendar closes at times."""
-        return self.calendar != _ALWAYS_OPEN if self.gaps_expected is None else self.gaps_expected
+        return self.calendar != ALWAYS_OPEN if self.gaps_expected is None else self.gaps_expected
 
     @property
     def hours(self) -> Calendar:
