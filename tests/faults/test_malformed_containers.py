@@ -20,6 +20,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.files import read_bars
+from seawall.market.formats.tables import read_tables
 from seawall.market.hours.specs import load_markets
 from seawall.market.panel import Panel, align
 from seawall.market.resample import resample
@@ -237,6 +238,30 @@ def test_a_malformed_hdf5_file_is_refused_by_name(tmp_path, case):
     assert "x.h5" in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
+def test_categories_are_what_they_stand_for(tmp_path):
+    text = pd.Categorical.from_codes([1, 0, -1] * 16, categories=["low", "high"])
+    steps = pd.Categorical.from_codes([1, 0, -1] * 16, categories=[2.5, 7.5])
+    pandas_hdf5(tmp_path / "x.h5", frame().assign(mood=text, step=steps), format="table")
+    (table,) = read_tables(tmp_path / "x.h5").values()
+    assert table["mood"].tolist() == ["high", "low", ""] * 16
+    np.testing.assert_array_equal(table["step"], [7.5, 2.5, np.nan] * 16)
+    assert len(read_bars(tmp_path / "x.h5")) == 48
+
+
+def without_categories(path):
+    pandas_hdf5(path, frame().assign(mood=pd.Categorical(["a", "b"] * 24)), format="table")
+    with h5py.File(path, "a") as file:
+        del file["1h/meta"]
+
+
+@pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.
+def test_categories_whose_list_is_lost_are_refused(tmp_path):
+    without_categories(tmp_path / "x.h5")
+    with pytest.raises(DataError, match=r"the list of categories of .* is absent"):
+        read_bars(tmp_path / "x.h5")
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTables remarks on keys such as 1h.

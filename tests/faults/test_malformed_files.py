@@ -108,6 +108,11 @@ UNREADABLE = {
         _text("date,time,open,high,low,close,volume", "2024-01-31,25:00,1,2,0.5,1,3"),
         "row 0 has time = '25:00', which is no time .*allowed: times of day",
     ),
+    "hours that may be minutes": (
+        "x.csv",
+        _text("date,time,open,high,low,close,volume", "2024-01-31,8,1,2,0.5,1,3", "2024-01-31,9,1,2,0.5,1,3"),
+        "row 1 has time = '9', and none has more: hours and minutes",
+    ),
     "prices in another order": (
         "x.csv",
         _text("1706713200,0.5,2,1,1.5,10", "1706716800,1,3,1.5,2.5,20"),
@@ -193,6 +198,7 @@ BAD_BARS = {
     "the same hour twice": ({7: {"timestamp": "2024-01-01T06:00:00Z"}}, 7, "duplicate"),
     "an hour that is a few minutes late": ({7: {"timestamp": "2024-01-01T07:03:00Z"}}, 7, "off_grid"),
     "an empty time": ({7: {"timestamp": ""}}, 7, "no_time"),
+    "a year that stands for no time": ({0: {"timestamp": "0001-01-01T00:00:00Z"}}, 0, "too_early"),
     "a time to come": ({39: {"timestamp": "2261-01-01T00:00:00Z"}}, 39, "future"),
     "faults in several rows": ({3: {"close": "nan"}, 20: {"volume": "-2"}}, 3, "non_finite"),
 }

@@ -204,7 +204,7 @@ def test_files_that_were_scaled_differently_are_not_joined(tmp_path):
         series.read()
 
 
-@pytest.mark.parametrize("column", ["symbol", "Tic"])
+@pytest.mark.parametrize("column", ["symbol", "Tic", "<TICKER>"])
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".feather"])
 def test_a_file_of_several_symbols_below_each_other_is_as_many_series(tmp_path, suffix, column):
     parts = {"AAA": hourly(20), "BBB": hourly(30, seed=1)}

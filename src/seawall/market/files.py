@@ -68,7 +68,7 @@ def symbols_in(path: Path) -> list[str]:
     Returns:
         Names in the order in which they first stand; none where there is no such column, or only one name in it.
     """
-    if not any(name.strip().lower() in _SYMBOL_COLUMNS for name in column_names(path)):
+    if not any(_is_symbol_column(name) for name in column_names(path)):
         return []
     (table,) = read_tables(path).values()
     names = [str(name) for name in table[_symbol_column(table)].dropna().unique()]
@@ -76,7 +76,11 @@ def symbols_in(path: Path) -> list[str]:
 
 
 def _symbol_column(table: pd.DataFrame) -> str:
-    return next(str(name) for name in table.columns if str(name).strip().lower() in _SYMBOL_COLUMNS)
+    return next(str(name) for name in table.columns if _is_symbol_column(str(name)))
+
+
+def _is_symbol_column(name: str) -> bool:
+    return name.strip().strip("<>").lower() in _SYMBOL_COLUMNS
 
 
 def _of_symbol(table: pd.DataFrame, symbol: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ duplicate          an earlier row has the same timestamp
 disorder           an earlier row has a later timestamp
 off_grid           its timestamp is off the grid of the timeframe, and of the clock, on which most bars lie
 future             it opens after now
+too_early          it opens before 1700, where no market has bars: a year of 0001 stands for no time in some programs
 non_finite         a price, the volume or an optional column is missing, NaN or infinite
 not_positive       a price is zero or negative
 high_below_body    its high is below its open or close
@@ -28,12 +29,13 @@ from seawall.core.timeframe import Timeframe
 from seawall.market.checks.clocks import usual_clock, usual_phase, wall_times
 
 KINDS = (
-    "no_time", "duplicate", "disorder", "off_grid", "future",
+    "no_time", "duplicate", "disorder", "off_grid", "future", "too_early",
     "non_finite", "not_positive", "high_below_body", "low_above_body", "negative_amount",
 )  # fmt: skip
 # A bar with one of these has no place of its own in time.
-UNPLACED_KINDS = ("no_time", "off_grid", "future")
+UNPLACED_KINDS = ("no_time", "off_grid", "future", "too_early")
 NO_TIME = np.iinfo(np.int64).min
+_EARLIEST_MS = int(np.datetime64("1700-01-01", "ms").astype(np.int64))
 _Fault = tuple[np.ndarray, str, str, np.ndarray]
 
 
@@ -78,6 +80,7 @@ def _time_faults(times: np.ndarray, timeframe: Timeframe, now: datetime) -> list
         "disorder": late & ~again,
         "off_grid": shown % timeframe.milliseconds != usual_phase(shown, timeframe.milliseconds),
         "future": known > now.timestamp() * 1_000,
+        "too_early": known < _EARLIEST_MS,
     }
     without = _fault(np.flatnonzero(times == NO_TIME), "no_time", "timestamp")
     return [without, *(_fault(timed[mask], kind, "timestamp") for kind, mask in masks.items())]

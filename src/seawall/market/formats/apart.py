@@ -46,7 +46,7 @@ def joined_times(
     moments, said = times(table[date], date, origin, day_first=day_first)
     if given.empty:
         return moments, said
-    of_day = _spans(table[clock], clock, origin)
+    of_day = _each_once(table[clock], clock, origin)
     starts = moments.dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
     known = moments.notna().to_numpy()
     if np.unique(starts[known] % _DAY_MS).size > 1:
@@ -68,6 +68,17 @@ def _is_clock(given: pd.Series[Any], column: pd.Series[Any]) -> bool:
     return re.match(f"{_CLOCK}|{_DIGITS}", first) is not None
 
 
+def _each_once(column: pd.Series[Any], name: str, origin: str) -> Any:
+    """Return times of day as spans since midnight, each kind read once: a day has few."""
+    codes, kinds = pd.factorize(column)
+    try:
+        spans = _spans(pd.Series(kinds), name, origin)
+    except DataError:
+        # To name the row at fault.
+        return _spans(column, name, origin)
+    return spans.reindex(codes).reset_index(drop=True)
+
+
 def _spans(column: pd.Series[Any], name: str, origin: str) -> Any:
     """Return times of day as spans since midnight, missing where the cell is empty."""
     number: Any = pd.to_numeric
@@ -75,7 +86,14 @@ def _spans(column: pd.Series[Any], name: str, origin: str) -> Any:
     text: Any = column.astype("str").str.strip()
     digits = text.where(present & text.str.match(_DIGITS))
     if digits.notna().any():
-        long = bool(digits.str.len().max() > 4 or number(digits).max() > _LARGEST_HHMM)
+        most = number(digits).max()
+        if 0 < most < 24:
+            first = int(np.flatnonzero(number(digits) == most)[0])
+            raise DataError(
+                f"{origin} row {first} has {name} = {column.iloc[first]!r}, and none has more: "
+                f"hours and minutes cannot be told apart; {_ALLOWED}"
+            )
+        long = bool(digits.str.len().max() > 4 or most > _LARGEST_HHMM)
         padded = digits.str.zfill(6) if long else digits.str.zfill(4) + "00"
         text = (padded.str[:2] + ":" + padded.str[2:4] + ":" + padded.str[4:]).where(digits.notna(), text)
     parts: Any = text.where(present).str.extract(_CLOCK)

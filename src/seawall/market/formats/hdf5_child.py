@@ -220,10 +220,27 @@ def _frame_table(group: Any, columns: _Columns) -> None:
             continue
         names = [str(name) for name in _listed(_plain(attrs.get(f"{field}_kind")), columns.key)] or [field]
         if _text(attrs.get(f"{field}_meta", b"")) == "category":
-            raise Refused(f"column {names[0]} of {columns.key} is a category; allowed: numbers, times and text")
+            columns.add(names, _from_categories(group, field, rows[field], columns.key), "", aware=False)
+            continue
         dtype = _text(attrs.get(f"{field}_dtype", b""))
         columns.add(names, rows[field], dtype if dtype.startswith("datetime64") or dtype == "bool" else "", aware=aware)
     columns.found.sort(key=lambda column: -1 if column["index"] else order.index(column["name"]) if column["name"] in order else 0)
+
+
+def _from_categories(group: Any, field: str, codes: np.ndarray, key: str) -> np.ndarray:
+    """Return the values that a column of category numbers stands for, which pandas keeps in a table of their own."""
+    held = group
+    for name in ("meta", field, "meta", "table"):
+        held = _member(held, name) if isinstance(held, _H5.Group) else None
+    rows = _read(held, f"the list of categories of {field} in {key}")
+    if rows.dtype.names is None or "values" not in rows.dtype.names or not len(rows):
+        raise Refused(f"{field} of {key} is a column of categories, and their list is empty or damaged")
+    kinds: np.ndarray = rows["values"].reshape(len(rows))
+    place = codes.reshape(len(codes)).astype(np.int64)
+    absent = (place < 0) | (place >= len(kinds))
+    values = kinds[np.where(absent, 0, place)] if kinds.dtype.kind in "SU" else kinds[np.where(absent, 0, place)].astype(np.float64)
+    values[absent] = "" if kinds.dtype.kind in "SU" else np.nan
+    return values
 
 
 def _listed(value: Any, key: str) -> list[Any]:
