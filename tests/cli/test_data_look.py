@@ -117,3 +117,17 @@ def test_a_name_that_looks_like_markup_is_told_as_it_is(seawall, gold, tmp_path)
     assert "a[red]b[bold]c.parquet: " in told.out
     assert seawall("data", "import", odd, "--symbol", "x[red]y[/]", "--data-dir", tmp_path / "data").code == 0
     assert "a[red]b[bold]c.parquet" in seawall("data", "info", "files/x-red-y-/1h", "--data-dir", tmp_path / "data").out
+
+
+def test_storing_search_interest_says_by_what_its_last_period_is_whole(seawall, tmp_path):
+    file, words = tmp_path / "weekly.csv", ("--data-dir", tmp_path / "data")
+    file.write_text("Week,bitcoin: (Worldwide)\n2024-01-07,12\n2024-01-14,100\n2024-01-21,50\n")
+    told = seawall("data", "fetch", "trends", file, "--downloaded", "2024-01-25", *words).out
+    assert "trends/bitcoin/1w is imported: 2 values" in told
+    assert "left out: 1 that had not ended" in told
+    assert "downloaded 2024-01-25T00:00:00Z, as named" in told
+    assert "--downloaded" not in told
+    guessed = seawall("data", "fetch", "trends", file, "--overwrite", *words).out
+    assert "trends/bitcoin/1w is replaced: 3 values" in guessed
+    assert "the file's time of change: periods that ended by then are whole; --downloaded DATE says otherwise" in guessed
+    assert seawall("data", "fetch", "trends", file, "--downloaded", "soon", *words).code == 2

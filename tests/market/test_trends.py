@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.storage.store import Store
-from seawall.market.trends.reading import read_trends
+from seawall.market.trends.reading import download_time, read_trends
 from seawall.market.trends.relative import TrendsSeries, attach_trends, past_relative
 from seawall.market.trends.storage import load_trends, store_trends, trends_info
 
@@ -69,6 +70,19 @@ def test_a_week_that_had_not_ended_when_the_file_was_downloaded_is_left_out(tmp_
     assert len(read_trends(path, "bitcoin")) == 1
     os.utime(path, (datetime(2024, 1, 28, tzinfo=UTC).timestamp(),) * 2)
     assert len(read_trends(path, "bitcoin")) == 3
+
+
+def test_the_facts_say_when_the_file_counts_as_downloaded_and_by_what(tmp_path):
+    path = written(tmp_path, SITE)
+    os.utime(path, (datetime(2024, 1, 20, tzinfo=UTC).timestamp(),) * 2)
+    told = [read_trends(path, "bitcoin", now=now).facts for now in (None, download_time("2024-01-28"))]
+    assert [(facts["downloaded"], facts["downloaded_from"], facts["partial_dropped"]) for facts in told] == [
+        ("2024-01-20T00:00:00Z", "the file's time of change", 2), ("2024-01-28T00:00:00Z", "named", 0),
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="the download of 2999-01-01 is still to come"):
+        download_time("2999-01-01")
+    with pytest.raises(DataError, match="no value of 'bitcoin' whose period had ended by its download, 2024-01-10"):
+        read_trends(path, "bitcoin", now=download_time("2024-01-10"))
 
 
 def test_rows_flagged_as_partial_are_left_out(tmp_path):
@@ -156,6 +170,26 @@ def test_a_bar_sees_a_day_of_interest_from_the_close_at_the_end_of_that_day(make
     assert bars["trends"].tolist()[:24] == [1.5] * 24
     assert bars["trends"].iloc[24] == 20 / 25
     assert (facts["cut_bars"], facts["stale_bars"], len(bars)) == (47, 0, 25)
+
+
+def test_interest_that_ends_before_the_bars_do_is_told_and_holes_are(make_bars):
+    ends = attach_trends(make_bars(rows=24 * 6), HOUR, daily([10.0, 30.0]), "ratio", 2)[1]["notes"]
+    assert len(ends) == 1
+    assert "stale in 48 of 97 bars" in ends[0]
+    assert "it ends long before the bars, known at 2024-01-03T00:00:00+00:00" in ends[0]
+    starts = MONDAY + DAY_MS * np.array([0, 1, 6, 7])
+    holed = TrendsSeries("made", "1d", starts, starts + DAY_MS, np.array([1.0, 2.0, 3.0, 4.0]), {})
+    assert "it has holes" in attach_trends(make_bars(rows=24 * 9), HOUR, holed, "ratio", 2)[1]["notes"][0]
+    assert attach_trends(make_bars(rows=72), HOUR, daily([10.0, 30.0, 20.0]), "ratio", 2)[1]["notes"] == []
+
+
+def test_seams_within_the_bars_are_told_and_others_are_not(make_bars):
+    facts = {"possible_seams": ["2023-01-01", "2024-01-03", "2025-01-01"]}
+    trends = replace(daily([10.0, 30.0, 20.0, 15.0]), facts=facts)
+    told = attach_trends(make_bars(rows=96), HOUR, trends, "ratio", 2)[1]
+    assert told["possible_seams"] == facts["possible_seams"]
+    assert len(told["notes"]) == 1
+    assert "at 2024-01-03: from there on, 2 values are compared across two scales" in told["notes"][0]
 
 
 def test_old_interest_is_counted(make_bars):
@@ -248,6 +282,22 @@ def test_bars_cannot_take_the_place_of_search_interest(tmp_path, make_bars):
     bars, report = apply_quality(make_bars(rows=48), QualityParams())
     with pytest.raises(ConfigError, match="source trends, which is kept for search interest"):
         Store(tmp_path).import_bars(bars, report, source="trends", symbol="bitcoin", origin="x.csv")
+
+
+def test_interest_of_two_regions_is_stored_apart_and_never_takes_the_place_of_another(tmp_path):
+    for region, values in (("Worldwide", "12"), ("United States", "13"), ("Japan", "14")):
+        text = f"Week,bitcoin: ({region})\n2024-01-07,{values}\n2024-01-14,100\n"
+        store_trends(tmp_path / "data", read_trends(written(tmp_path, text), now=LATER))
+    names = ["bitcoin", "bitcoin-Japan", "bitcoin-United-States"]
+    assert [entry["reference"] for entry in Store(tmp_path / "data").list()] == [f"trends/{name}/1w" for name in names]
+    assert [load_trends(tmp_path / "data", name, "1w").values[0] for name in names] == [12.0, 14.0, 13.0]
+    other = read_trends(written(tmp_path, "Week,bitcoin japan: (Worldwide)\n2024-01-07,5\n2024-01-14,100\n"), now=LATER)
+    store_trends(tmp_path / "data", other)
+    clash = read_trends(written(tmp_path, "Week,bitcoin-japan: (Worldwide)\n2024-01-07,5\n2024-01-14,100\n"), now=LATER)
+    with pytest.raises(
+        ConfigError, match="holds search interest in 'bitcoin japan' of the whole world, and that in 'bitcoin-japan'"
+    ):
+        store_trends(tmp_path / "data", clash, overwrite=True)
 
 
 def test_a_new_download_replaces_the_old_only_if_told_so(tmp_path):

@@ -57,6 +57,41 @@ def test_the_facts_name_what_was_left_out(bars, tmp_path):
     assert len(facts["features"]) == 19
 
 
+def _with_interest(bars, tmp_path, *overrides, days=200):
+    """A dataset with daily search interest in a file beside the bars, whose first day is the day before them."""
+    first = bars["timestamp"].iloc[0].floor("D") - pd.Timedelta(days=1)
+    rows = [f"{first + pd.Timedelta(days=day):%Y-%m-%d},{20 + day % 7}" for day in range(days)]
+    file = tmp_path / "interest.csv"
+    file.write_text("\n".join(["Day,coin: (Worldwide)", *rows]))
+    path = tmp_path / "bars.parquet"
+    bars.to_parquet(path)
+    return prepare(load_recipe("tradernet", [f"data={path}", f"data.trends.path={file}", *overrides]), tmp_path).facts
+
+
+def test_stale_search_interest_is_told_in_the_notes(bars, tmp_path):
+    notes = _with_interest(bars, tmp_path, "data.trends.downloaded=2026-01-01", "features.omit=[]", days=15)["notes"]
+    assert len(notes) == 1
+    assert "search interest in 'coin' is stale in" in notes[0]
+    assert "it ends long before the bars" in notes[0]
+    assert _with_interest(bars, tmp_path, "data.trends.downloaded=2026-01-01", "features.omit=[]")["notes"] == []
+
+
+def test_search_interest_that_no_feature_uses_is_told(bars, tmp_path):
+    notes = _with_interest(bars, tmp_path, "features.omit=[trends]")["notes"]
+    assert len(notes) == 1
+    assert notes[0].startswith(
+        "data.trends.path names search interest in 'coin' that no feature uses: features.omit leaves trends out"
+    )
+
+
+def test_when_a_file_of_search_interest_was_downloaded_is_told_as_a_guess_unless_named(bars, tmp_path):
+    facts = _with_interest(bars, tmp_path, "features.omit=[]")
+    assert facts["trends"]["downloaded_from"] == "the file's time of change"
+    assert "its time of change, which tells whether its last period is whole; data.trends.downloaded=DATE" in facts["notes"][0]
+    named = _with_interest(bars, tmp_path, "data.trends.downloaded=2026-01-01")["trends"]
+    assert (named["downloaded"], named["downloaded_from"]) == ("2026-01-01T00:00:00Z", "named")
+
+
 def test_a_saved_dataset_loads_the_same_and_an_altered_one_does_not(bars, tmp_path):
     dataset = _prepared(bars, tmp_path)
     run = RunFolder(tmp_path / "run")

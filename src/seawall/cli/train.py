@@ -100,9 +100,13 @@ def describe_data(run: RunFolder) -> None:
     out.print(f"  {len(facts['features'])} features{left_out}")
     for name, dates in dataset.dates().items():
         out.print(f"  {name:<10} {dates['first']} to {dates['last']}  ({dates['bars']:,} bars)")
+    for note in facts["notes"]:
+        out.print(f"  note: {note}", markup=False)
 
 
 def _finish(run: RunFolder, seeds: tuple[int, ...], json: bool) -> None:
+    from seawall.core.files import read_json
+
     [summaries] = train_with_bars([run])
     warnings = sorted({warning for summary in summaries for warning in summary.warnings})
     if json:
@@ -112,6 +116,7 @@ def _finish(run: RunFolder, seeds: tuple[int, ...], json: bool) -> None:
                 "bundle": str(run.bundle),
                 "seeds": [vars(summary) for summary in summaries],
                 "warnings": warnings,
+                "notes": read_json(run.dataset, "facts")["facts"].get("notes", []),
             }
         )
         return

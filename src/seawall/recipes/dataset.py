@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from seawall.core.bars import OPTIONAL_COLUMNS, bars_digest, from_milliseconds, price_block, timestamps_ms
-from seawall.core.errors import DataError
+from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
@@ -28,7 +28,7 @@ from seawall.market.splits import Split, chronological_split
 from seawall.market.storage.store import Store
 from seawall.market.synthetic.known import planted_edge_bars
 from seawall.market.synthetic.regimes import regime_bars
-from seawall.market.trends.reading import read_trends
+from seawall.market.trends.reading import FILE_TIME, download_time, read_trends
 from seawall.market.trends.relative import attach_trends
 from seawall.market.trends.storage import SOURCE, load_trends
 from seawall.recipes.schema import FileData, PlantedEdgeData, Recipe
@@ -135,9 +135,8 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     split = chronological_split(
         columns.warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
     )
-    return Featured(
-        bars, quality, timeframe, columns, block, split, marker, origin, trends, () if late_start is None else (late_start,)
-    )
+    notes = (*([] if late_start is None else [late_start]), *_trends_notes(recipe, trends, columns))
+    return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends, notes)
 
 
 def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
@@ -215,10 +214,31 @@ def _with_trends(
         return bars, None
     parts = wanted.path.split("/")
     if not Path(wanted.path).is_file() and len(parts) == 3 and parts[0] == SOURCE:
+        if wanted.downloaded is not None:
+            raise ConfigError(
+                f"data.trends.downloaded is of files, and {wanted.path} is stored: it was said when that was imported"
+            )
         trends = load_trends(data_root, parts[1], parts[2])
     else:
-        trends = read_trends(Path(wanted.path), wanted.keyword)
-    return attach_trends(bars, timeframe, trends, wanted.form, wanted.lookback)
+        downloaded = None if wanted.downloaded is None else download_time(wanted.downloaded)
+        trends = read_trends(Path(wanted.path), wanted.keyword, now=downloaded)
+    bars, facts = attach_trends(bars, timeframe, trends, wanted.form, wanted.lookback)
+    when, told = trends.facts.get("downloaded"), trends.facts.get("downloaded_from")
+    if told == FILE_TIME and Path(wanted.path).is_file():
+        guess = f"{wanted.path} counts as downloaded at {when}, its time of change, which tells whether its last period is whole"
+        facts["notes"] = [*facts["notes"], f"{guess}; data.trends.downloaded=DATE says otherwise"]
+    return bars, {**facts, "downloaded": when, "downloaded_from": told}
+
+
+def _trends_notes(recipe: Recipe, trends: dict[str, Any] | None, columns: FeatureSet) -> list[str]:
+    """Say what is odd about the search interest beside the bars, or that no feature is made of it."""
+    if trends is None:
+        return []
+    if "trends" not in columns.columns:
+        why = "features.omit leaves trends out" if "trends" in recipe.features.omit else f"{columns.name} has no column of it"
+        cut = f", and {trends['cut_bars']:,} bars before its first values are cut all the same" if trends["cut_bars"] else ""
+        return [f"data.trends.path names search interest in {trends['keyword']!r} that no feature uses: {why}{cut}"]
+    return list(trends["notes"])
 
 
 def _market(

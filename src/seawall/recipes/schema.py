@@ -40,6 +40,18 @@ class TrendsData(TrendsParams):
         min_length=1, description="The site's own CSV, a table of times and values, or a stored series such as trends/bitcoin/1w"
     )
     keyword: str | None = Field(default=None, description="Which column, where the file has several")
+    downloaded: str | None = Field(
+        default=None, description="When a file was downloaded, as in 2024-05-02; its time of change where None"
+    )
+
+    @field_validator("downloaded", mode="before")
+    @classmethod
+    def _known_day(cls, value: Any) -> Any:
+        # YAML reads 2020-01-01 as a date.
+        text = None if value is None else str(value)
+        with as_value_error():
+            _ = None if text is None else moment_ms(text)
+        return text
 
 
 class FileData(Params):

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality, validated
+from seawall.cli.data.words import print_quality, print_trends_facts, validated
 from seawall.cli.output import out, print_json
 from seawall.core.progress import console, progress_bars
 
@@ -111,11 +111,17 @@ def _is_beside_bars(series: FileSeries, found: Sequence[FileSeries]) -> bool:
 
 
 def import_trends(
-    files: Sequence[str], keyword: str | None, data_dir: Path, *, overwrite: bool = False, json: bool = False
+    files: Sequence[str],
+    keyword: str | None,
+    data_dir: Path,
+    *,
+    downloaded: str | None = None,
+    overwrite: bool = False,
+    json: bool = False,
 ) -> None:
     """Store search interest from the site's CSV or a table of times and values."""
     from seawall.core.errors import ConfigError
-    from seawall.market.trends.reading import read_trends
+    from seawall.market.trends.reading import download_time, read_trends
     from seawall.market.trends.storage import store_trends
 
     if not files:
@@ -123,8 +129,9 @@ def import_trends(
             "no file of search interest is named; allowed: data fetch trends FILE, the CSV of the site's download button"
         )
     documents = []
+    now = None if downloaded is None else download_time(downloaded)
     for file in files:
-        stored = store_trends(data_dir, read_trends(Path(file), keyword), overwrite=overwrite)
+        stored = store_trends(data_dir, read_trends(Path(file), keyword, now=now), overwrite=overwrite)
         documents.append(_document(stored, data_dir))
     if json:
         print_json({"series": documents})
@@ -132,6 +139,7 @@ def import_trends(
     for document in documents:
         name, span = document["reference"], f"{document['first'][:10]} to {document['last'][:10]}"
         out.print(f"[bold]{escape(name)}[/] is {document['status']}: {document['rows']:,} values, {span}")
+        print_trends_facts(document["facts"])
         command = f"seawall train tradernet data=FILE data.trends.path={name} features.omit=[trades]"
         out.print(f"Put it beside bars:  {command}", markup=False)
 

@@ -59,6 +59,9 @@ def fetch(
     overwrite: Annotated[bool, typer.Option(help="Fetch anew, also what is stored, and replace it.")] = False,
     across_gap: AcrossGap = False,
     keyword: Annotated[str | None, typer.Option(help="Of a trends file with several: the one to store.")] = None,
+    downloaded: Annotated[
+        str | None, typer.Option(help="When a trends file was downloaded, as in 2024-05-02; its time of change where not said.")
+    ] = None,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -85,7 +88,7 @@ def fetch(
         import_targets(names, data_dir, bad_bars=bad_bars, overwrite=overwrite, json=json)
         return
     if source == "trends":
-        import_trends(names, keyword, data_dir, overwrite=overwrite, json=json)
+        import_trends(names, keyword, data_dir, downloaded=downloaded, overwrite=overwrite, json=json)
         return
     jobs = _recipe_jobs(recipe, source, start, end) if recipe else _jobs(source, names, timeframe, (start, end), exchange)
     _run(jobs, data_dir, _rules(bad_bars, overwrite, across_gap), json)

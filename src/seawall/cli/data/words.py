@@ -82,14 +82,25 @@ def print_trends(document: dict[str, Any]) -> None:
     facts, name = document["facts"], escape(document["reference"])
     periods = ", ".join(f"{count:,} of {length}" for length, count in facts.get("periods", {}).items())
     out.print(f"[bold]{name}[/]: search interest, {document['rows']:,} values, {document['first'][:10]} to {document['last'][:10]}")
-    told = {
-        "keyword": document["symbol"], "region": facts.get("region"), "periods": periods,
-        "left out": ", ".join(f"{facts[key]} {word}" for key, word in _LEFT_OUT.items() if facts.get(key)),
-        "possible seams": ", ".join(facts.get("possible_seams", ())),
-    }  # fmt: skip
-    for label, value in told.items():
+    for label, value in {"keyword": document["symbol"], "region": facts.get("region"), "periods": periods}.items():
         if value:
             out.print(f"  {label:<14} {value}", markup=False)
+    print_trends_facts(facts)
+
+
+def print_trends_facts(facts: dict[str, Any]) -> None:
+    """Print what reading a file of search interest left out, by which day, and where its scale may change."""
+    from seawall.market.trends.reading import FILE_TIME
+
+    left_out = ", ".join(f"{facts[key]} {word}" for key, word in _LEFT_OUT.items() if facts.get(key))
+    if left_out:
+        out.print(f"  left out: {left_out}")
+    if facts.get("downloaded"):
+        guessed = facts["downloaded_from"] == FILE_TIME
+        source, more = (f"by {FILE_TIME}", "; --downloaded DATE says otherwise") if guessed else ("as named", "")
+        out.print(f"  downloaded {facts['downloaded']}, {source}: periods that ended by then are whole{more}", markup=False)
+    if facts.get("possible_seams"):
+        out.print(f"  possible seams, where downloads of different scales meet: {', '.join(facts['possible_seams'])}")
     for note in facts.get("notes", ()):
         out.print(f"  note: {note}", markup=False)
 

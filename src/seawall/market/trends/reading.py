@@ -27,7 +27,7 @@ import pandas as pd
 
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
-from seawall.core.timeframe import Timeframe
+from seawall.core.timeframe import Timeframe, iso_ms, moment_ms
 from seawall.market.formats.columns import numbers, times
 from seawall.market.formats.tables import SUFFIXES, read_tables, suffix_of
 from seawall.market.trends.relative import MONTH, TrendsSeries
@@ -36,6 +36,7 @@ _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _DECLARED = {"hour": _HOUR_MS, "day": _DAY_MS, "week": 7 * _DAY_MS}
 _TIMES = ("timestamp", "date", "time", "datetime", "month", *_DECLARED)
 _REGION = re.compile(r":\s*\(([^)]*)\)\s*$")
+FILE_TIME, NAMED = "the file's time of change", "named"
 _SEPARATORS = ",;\t"
 _BELOW_ONE = re.compile(r"<\s*1")
 
@@ -46,11 +47,12 @@ def read_trends(path: Path, keyword: str | None = None, *, now: datetime | None 
     Args:
         path: The site's CSV, or a CSV, Parquet, feather or HDF5 file of times and values.
         keyword: Which of several; needed where the file has more than one. Either the keyword or its whole column name.
-        now: When the file was downloaded; the file's own time of change where None. A period that had not ended by then is
-            partial and left out.
+        now: When the file was downloaded; the file's own time of change where None, which a copy may have changed. A period that
+            had not ended by then is partial and left out.
 
     Returns:
-        The values in order of time, each known at the end of its period. Facts: ``file``, ``region``, ``rows`` read,
+        The values in order of time, each known at the end of its period. Facts: ``file``, ``region``, ``downloaded`` (when) and
+        ``downloaded_from`` (how that is known), ``rows`` read,
         ``periods`` (how many values of each length), ``partial_dropped``, ``overlapping_dropped``, ``repeated_dropped``,
         ``possible_seams`` (New Years where each year of the download has its own scale) and ``notes``.
 
@@ -70,13 +72,18 @@ def read_trends(path: Path, keyword: str | None = None, *, now: datetime | None 
     whole = _collapsed(starts, values)
     starts, values = starts[whole], values[whole]
     ends, label = _ends(starts, column.lower(), path.name)
-    ended = ends <= _milliseconds(path, now)
+    downloaded = _milliseconds(path, now)
+    ended = ends <= downloaded
     apart = ended & (np.minimum.accumulate(np.append(ends, np.iinfo(np.int64).max)[::-1])[::-1][1:] > ends)
     if not apart.any():
-        raise DataError(f"{path.name} has no value of {keyword or name!r} whose period has ended")
+        raise DataError(
+            f"{path.name} has no value of {keyword or name!r} whose period had ended by its download, {iso_ms(downloaded)}"
+        )
     facts = {
         "file": path.name,
         "region": region,
+        "downloaded": iso_ms(downloaded),
+        "downloaded_from": FILE_TIME if now is None else NAMED,
         "rows": len(chosen),
         "periods": _counted(starts[apart], ends[apart], label),
         "partial_dropped": int(partial.sum() + (~ended).sum()),
@@ -87,6 +94,21 @@ def read_trends(path: Path, keyword: str | None = None, *, now: datetime | None 
     }
     said = str(chosen["keyword"].iloc[0]) if name == "interest" else _REGION.sub("", name)
     return TrendsSeries(said.strip(), label, starts[apart], ends[apart], values[apart], facts)
+
+
+def download_time(text: str) -> datetime:
+    """Read when a file was downloaded, for `read_trends`.
+
+    Args:
+        text: A day or a moment in UTC, as in 2024-05-02; a day counts from its start.
+
+    Raises:
+        ConfigError: The text is no date, or one that is still to come.
+    """
+    moment = datetime.fromtimestamp(moment_ms(text) / 1_000, UTC)
+    if moment > datetime.now(UTC):
+        raise ConfigError(f"the download of {text} is still to come; allowed: a day or time of the past")
+    return moment
 
 
 def _table(path: Path) -> pd.DataFrame:

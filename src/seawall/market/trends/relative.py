@@ -82,7 +82,7 @@ def attach_trends(
     Returns:
         The bars from the first at which the form can be computed, with a float64 column ``trends`` that is known at the bar's
         close; and facts: what was attached, ``cut_bars`` left out at the start, ``stale_bars`` whose newest value was known more
-        than two periods before their close, ``possible_seams``.
+        than two periods before their close, ``possible_seams``, and ``notes`` in plain words on both.
 
     Raises:
         ConfigError: The bars have a column ``trends`` already, or `lookback` is below 2.
@@ -106,7 +106,7 @@ def attach_trends(
     kept = bars.iloc[first:].reset_index(drop=True)
     kept["trends"] = past_relative(trends.values, form, lookback)[rows - (lookback - 1)]
     age = closes[first:] - trends.known_ms[rows]
-    facts = {
+    facts: dict[str, Any] = {
         "keyword": trends.keyword,
         "period": trends.period,
         "form": form,
@@ -116,8 +116,29 @@ def attach_trends(
         "possible_seams": trends.facts.get("possible_seams", []),
         "seams": SEAMS_NOTE,
         "known": "end of its period",
+        "last_known": _iso(trends.known_ms[-1:]),
     }
-    return kept, facts
+    return kept, {**facts, "notes": _notes(facts, kept, bool(closes[-1] > trends.known_ms[-1] + 2 * _usual_ms(trends)))}
+
+
+def _notes(facts: dict[str, Any], kept: pd.DataFrame, outlived: bool) -> list[str]:
+    """Say where what bars are given is old, or compares values of two scales."""
+    named, stale = f"search interest in {facts['keyword']!r}", facts["stale_bars"]
+    notes: list[str] = []
+    if stale:
+        why = f"it ends long before the bars, known at {facts['last_known']}" if outlived else "it has holes"
+        notes.append(
+            f"{named} is stale in {stale:,} of {len(kept):,} bars, which close more than two periods of {facts['period']} after "
+            f"the newest value was known: {why}"
+        )
+    first, last = (kept["timestamp"].iloc[row].strftime("%Y-%m-%d") for row in (0, -1))
+    seams = [day for day in facts["possible_seams"] if first <= day <= last]
+    if seams:
+        notes.append(
+            f"{named} seems laid together of downloads of different scales, at {', '.join(seams)}: from there on, "
+            f"{facts['lookback']} values are compared across two scales; allowed instead: one download of the whole time"
+        )
+    return notes
 
 
 def past_relative(values: np.ndarray, form: TrendsForm, lookback: int) -> np.ndarray:

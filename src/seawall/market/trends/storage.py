@@ -1,4 +1,7 @@
-"""Stored search interest: ``<root>/trends/<keyword>/<period>/`` holds ``trends.parquet`` and ``manifest.json``."""
+"""Stored search interest: ``<root>/trends/<keyword>/<period>/`` holds ``trends.parquet`` and ``manifest.json``.
+
+That of a region other than the whole world has the region in its folder's name too, as in ``trends/bitcoin-Japan/1w``.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from seawall.market.trends.relative import TrendsSeries
 
 SOURCE = "trends"
 _SCHEMA = 1
+# A file may name no region, or that of all.
+_WORLD = (None, "Worldwide")
 
 
 def store_trends(root: Path, trends: TrendsSeries, *, overwrite: bool = False) -> Imported:
@@ -30,16 +35,19 @@ def store_trends(root: Path, trends: TrendsSeries, *, overwrite: bool = False) -
         overwrite: Replace other values of the same keyword and period.
 
     Raises:
-        ConfigError: Other values have that name and `overwrite` is off.
+        ConfigError: Other values have that name and `overwrite` is off, or another keyword or region comes to the same folder.
         DataError: The disk is full, or the folder may not be written.
         TransientError: Another process is writing the same keyword.
     """
-    folder = _folder(root, trends.keyword, trends.period)
+    region = trends.facts.get("region")
+    name = trends.keyword if region in _WORLD else f"{trends.keyword} {region}"
+    folder = _folder(root, name, trends.period)
     manifest = _manifest(trends)
-    with Store(root).lock(SOURCE, trends.keyword, "1d"):
+    with Store(root).lock(SOURCE, name, "1d"):
         status: Literal["imported", "replaced"] = "imported"
         if folder.exists():
             present = _read_manifest(folder)
+            _refuse_another(folder, present, trends)
             if present["content_hash"] == manifest["content_hash"]:
                 return Imported(folder, "unchanged", present)
             if not overwrite:
@@ -120,6 +128,20 @@ def _load(folder: Path) -> TrendsSeries:
 def _folder(root: Path, keyword: str, period: str) -> Path:
     # The store makes a keyword a folder's name; a calendar month is no length of a bar.
     return Store(root).folder(SOURCE, keyword, "1d").parent / period
+
+
+def _refuse_another(folder: Path, present: dict[str, Any], trends: TrendsSeries) -> None:
+    held, new = (_subject(word, facts) for word, facts in ((present["symbol"], present["facts"]), (trends.keyword, trends.facts)))
+    if held != new:
+        raise ConfigError(
+            f"{folder} holds search interest in {held}, and that in {new} comes to the same folder; allowed: "
+            "data.trends.path=FILE, which needs no storing"
+        )
+
+
+def _subject(keyword: str, facts: dict[str, Any]) -> str:
+    region = facts.get("region")
+    return f"{keyword!r} of the whole world" if region in _WORLD else f"{keyword!r} of {region}"
 
 
 def _manifest(trends: TrendsSeries) -> dict[str, Any]:
