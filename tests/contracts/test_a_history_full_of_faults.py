@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +50,14 @@ def pulled(rows: np.ndarray, root: Path, trouble: Trouble | None, part_pages: in
 
 def digest(root: Path) -> str:
     return hashlib.sha256((root / "binance" / "BTCUSDT" / "1m" / "bars.parquet").read_bytes()).hexdigest()
+
+
+def manifest(root: Path) -> dict[str, Any]:
+    """Return what is known of the series, but for when it was fetched: its times, and how far the clocks were apart then."""
+    told = json.loads((root / "binance" / "BTCUSDT" / "1m" / "manifest.json").read_text())
+    notes = [re.sub(r"\d+ s ", "", note) for note in told["provenance"]["notes"]]
+    provenance = {**told["provenance"], "notes": notes, "fetched_at": ""}
+    return {**told, "provenance": provenance, "imported_at": "", "updated_at": ""}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -105,4 +116,5 @@ def test_a_fetch_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_pat
             assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     assert kills >= 3
     assert digest(tmp_path / "killed") == sound
+    assert manifest(tmp_path / "killed") == manifest(tmp_path / "sound")
     assert not list((tmp_path / "killed").rglob(".partial/**/*.parquet"))

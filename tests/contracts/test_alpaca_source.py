@@ -80,6 +80,13 @@ def test_a_page_that_alpaca_cuts_short_is_filled_by_its_token(venue, free):
     assert [query["limit"] for query in venue.queries] == ["100", "70", "40", "10"]
 
 
+@pytest.mark.parametrize("token", ["", None])
+def test_a_token_that_is_empty_names_no_further_page(venue, free, token):
+    bar = {"t": "2024-01-01T00:00:00Z", "o": 1, "h": 2, "l": 1, "c": 2, "v": 1, "n": 1, "vw": 1}
+    venue.meet("/bars", Fault(document={"bars": {"BTC/USD": [bar]}, "next_page_token": token}))
+    assert len(everything(open_alpaca(free))) == len(venue.requests) == 1
+
+
 def test_pages_that_are_empty_for_ever_end(venue, free):
     venue.empty_pages = True
     with pytest.raises(TransientError, match="named a next page 100 times") as caught:
@@ -123,6 +130,9 @@ def test_stocks_without_keys_name_the_keys_and_ask_nothing(venue, free):
         ({"ALPACA_FEED": "fast"}, "ALPACA_FEED is 'fast'; allowed: iex, sip"),
         ({"ALPACA_API_SECRET_KEY": ""}, "ALPACA_API_SECRET_KEY is not set beside ALPACA_API_KEY_ID"),
         ({"SEAWALL_ALPACA_DATA_URL": "http://example.org"}, "SEAWALL_ALPACA_DATA_URL is an address with http"),
+        ({"SEAWALL_ALPACA_DATA_URL": "http://127.0.0.1:x"}, "SEAWALL_ALPACA_DATA_URL is no address that can be read"),
+        ({"ALPACA_API_KEY_ID": "a\nb"}, "ALPACA_API_KEY_ID holds a character that no key has"),
+        ({"ALPACA_API_SECRET_KEY": "a\u20acb"}, "ALPACA_API_SECRET_KEY holds a character that no key has"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_asked(keyed, change, message):
@@ -174,6 +184,8 @@ def test_a_failing_list_of_symbols_only_costs_the_hint(venue, keyed):
         (Fault(429, {"message": "too many requests."}), "rate_limit", None),
         (Fault(500, {"message": "oops"}), "server", None),
         (Fault(503, "<html>"), "server", None),
+        (Fault(503, {"message": "later"}, {"Retry-After": "30"}), "server", 30.0),
+        (Fault(408, {"message": "late"}, {"Retry-After": "3"}), "server", 3.0),
         (Fault(504, {"message": "late"}), "server", None),
         (Fault(delay=1.0), "timeout", None),
     ],

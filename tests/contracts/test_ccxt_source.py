@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import numpy as np
 import pytest
 
@@ -10,9 +13,12 @@ from fakes.brokers import Fault
 from fakes.server import DROPPED
 from seawall.core.bars import BAR_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, SeawallError, TransientError
-from seawall.core.timeframe import Timeframe
+from seawall.core.timeframe import Timeframe, moment_ms
+from seawall.market.fetching.fetch import Fetch
+from seawall.market.fetching.rules import FetchRules, Patience
 from seawall.market.sources.ccxt_source import CcxtSource, open_ccxt
 from seawall.market.sources.registry import open_source
+from seawall.market.storage.store import Store
 
 T0 = 1_704_067_200_000
 MINUTE_MS = 60_000
@@ -39,6 +45,12 @@ def source(environment):
 
 def asked(source, first=0, bars=2_500, symbol="BTC/USDT"):
     return source.page(symbol, MINUTE, T0 + first * MINUTE_MS, T0 + (first + bars) * MINUTE_MS)
+
+
+def fetched(root, source, sleep=lambda _seconds: None):
+    """Fetch all bars, with waits that take no time."""
+    rules = FetchRules(patience=Patience(sleep=sleep))
+    return Fetch(Store(root), source, lambda _progress: None, rules).fetch("BTC/USDT", MINUTE, T0)
 
 
 def test_a_page_holds_every_column_of_the_venue_to_the_last_digit(source):
@@ -84,6 +96,12 @@ def test_an_unknown_symbol_or_length_is_refused_with_near_ones(source):
         source.stored_symbol("BTC/USDX", MINUTE)
     with pytest.raises(ConfigError, match=r"binance has no 7m bars; allowed: .*1m, 3m, 5m, 15m"):
         source.stored_symbol("BTC/USDT", Timeframe.parse("7m"))
+
+
+def test_an_exchange_goes_by_its_name_in_any_case():
+    for opened in (open_source("ccxt", exchange=" Binance ", environment={}), open_source("KRAKEN", environment={})):
+        assert opened.name == opened.provenance("BTC/USDT")["exchange"]
+        assert opened.name in ("binance", "kraken")
 
 
 @pytest.mark.parametrize("name", ["mtgox", "binanze"])
@@ -161,6 +179,43 @@ def test_a_refusal_for_good_is_said_in_the_venue_s_words(venue, source, fault):
     with pytest.raises(SeawallError, match=fault.document["msg"]) as caught:
         asked(source)
     assert not isinstance(caught.value, TransientError)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(404, "it offers no such thing under this address"), (451, "does not serve this place; another exchange")]
+)
+@pytest.mark.parametrize("path", ["/exchangeInfo", "/time", "/klines"])
+def test_a_place_or_an_address_that_is_not_served_stops_a_fetch_at_its_first_request(tmp_path, venue, source, path, status, hint):
+    said = {"code": 0, "msg": "Service unavailable from a restricted location."}
+    venue.meet(path, *[Fault(status, said)] * 9)
+    with pytest.raises(ConfigError, match=rf"HTTP {status}: Service unavailable from a restricted location.*{hint}"):
+        fetched(tmp_path, source)
+    assert len(venue.faults) == 8
+
+
+def test_a_ban_of_three_days_stops_a_fetch_at_once_and_says_when_to_come_back(tmp_path, venue, source):
+    venue.meet("/klines", *[Fault(418, {"code": -1003, "msg": "Way too many requests"}, {"Retry-After": str(3 * 86_400)})] * 9)
+    with pytest.raises(TransientError, match=r"banned this address.*left alone for 259200 s, until (\S+Z); ") as caught:
+        fetched(tmp_path, source)
+    assert len(venue.faults) == 8
+    until = moment_ms(re.search(r"until (\S+)Z", str(caught.value)).group(1)) / 1_000
+    # The message has whole seconds, and the test takes a moment: a minute is far above both.
+    assert abs(until - time.time() - 3 * 86_400) < 60
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(400, {"code": -1000, "msg": "An unknown error occurred while processing the request."}),
+        Fault(400, {"code": -1001, "msg": "Internal error; unable to process your request."}),
+        Fault(400, {"code": -1007, "msg": "Timeout waiting for response from backend server."}),
+    ],
+)
+def test_an_operation_that_failed_at_the_venue_is_asked_for_again(tmp_path, venue, source, fault):
+    venue.meet("/klines", fault, fault)
+    waited = []
+    stored = fetched(tmp_path, source, waited.append)
+    assert (stored.manifest["rows"], len(waited), venue.faults) == (2_500, 2, [])
 
 
 def test_a_list_of_markets_that_fails_is_a_failure_for_now(venue, source):

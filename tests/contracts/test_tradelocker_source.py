@@ -185,6 +185,8 @@ def test_a_wrong_key_names_what_to_check(environment, name):
         ({"TRADELOCKER_PASSWORD": ""}, "TRADELOCKER_PASSWORD is not set beside TRADELOCKER_USERNAME"),
         ({"TRADELOCKER_ENVIRONMENT": "prod"}, "TRADELOCKER_ENVIRONMENT is 'prod'; allowed: demo, live, or the address"),
         ({"TRADELOCKER_ENVIRONMENT": "http://example.org"}, "TRADELOCKER_ENVIRONMENT is an address with http"),
+        ({"TRADELOCKER_ENVIRONMENT": "https://a.b:c"}, "TRADELOCKER_ENVIRONMENT is no address that can be read"),
+        ({"TRADELOCKER_DEVELOPER_API_KEY": "a\nb"}, "TRADELOCKER_DEVELOPER_API_KEY holds a character that no key has"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_is_asked(venue, environment, change, message):
@@ -231,6 +233,7 @@ def test_an_unknown_instrument_or_bar_length_is_refused_with_what_is_allowed(sou
     [
         (Fault(429, {}, {"Retry-After": "7"}), "rate_limit", 7.0),
         (Fault(503, "<html>"), "server", None),
+        (Fault(503, "<html>", {"Retry-After": "30"}), "server", 30.0),
         (Fault(delay=1.0), "timeout", None),
         (Fault(document="{"), "malformed", None),
         (Fault(document=[]), "malformed", None),
@@ -288,6 +291,26 @@ def test_no_secret_stands_in_a_message_or_a_log(venue, environment, status, path
         everything(source)
     shown = f"{caught.value!r} {caught.value.__cause__!r} {caplog.text}"
     assert not [secret for secret in secrets if secret in shown]
+
+
+def test_a_password_that_json_has_to_escape_stands_in_no_message(venue, environment):
+    password = 'fake"pass\\wörd  with\tspaces'
+    source = open_tradelocker({**environment, "TRADELOCKER_PASSWORD": password})
+    venue.password = password
+    source.stored_symbol("XAUUSD", QUARTER)
+    venue.meet("/trade/history", Fault(422, {"errmsg": f"no user {password}"}), Fault(422, f'{{"errmsg": "no {password}"}}'))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"\[hidden\]") as caught:
+            everything(source)
+        assert not [part for part in ("fake", "pass", "rd", "spaces") if part in str(caught.value).partition("HTTP 422")[2]]
+
+
+@pytest.mark.parametrize("number", ["\u20ac", "1\n2"])
+def test_an_account_s_number_that_no_header_can_hold_is_a_failure_for_now(venue, environment, number):
+    venue.accounts = [account_of("7", number)]
+    with pytest.raises(TransientError, match="something else than its documented reply") as caught:
+        everything(open_tradelocker(environment))
+    assert caught.value.kind == "malformed"
 
 
 def test_the_developer_key_is_sent_where_there_is_one(venue, environment):

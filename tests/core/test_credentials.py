@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seawall.core.credentials import base_url, required, switch, venue_environment, without_secrets
+from seawall.core.credentials import base_url, header_value, required, switch, venue_environment, without_secrets
 from seawall.core.errors import ConfigError
 
 
@@ -56,6 +57,34 @@ def test_an_address_with_a_password_in_it_is_refused_without_showing_it():
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://127.0.0.1:hunter2",
+        "https://user:hunter2",
+        "https://[hunter2",
+        "http://127.0.0.1:70000",
+        "https://h\u2100:hunter2@x.org",
+    ],
+)
+def test_what_cannot_be_read_as_an_address_is_refused_by_the_name_of_its_setting_and_not_shown(address):
+    with pytest.raises(ConfigError, match=r"^SEAWALL_T_URL is no address that can be read; allowed: https://HOST:PORT") as refused:
+        base_url({"SEAWALL_T_URL": address}, "SEAWALL_T_URL")
+    assert "hunter2" not in f"{refused.value!r} {refused.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("value", ["hunter\n2", "hunter2\r\nX-Other: 1", "hunter\u20ac2", "hunter\x002", "hunter\t2", "hünter2"])
+def test_a_key_that_no_header_can_hold_is_refused_by_the_name_of_its_setting_and_not_shown(value):
+    with pytest.raises(ConfigError, match=r"^SEAWALL_T_KEY holds a character that no key has") as refused:
+        header_value({"SEAWALL_T_KEY": value}, "SEAWALL_T_KEY")
+    assert "nter" not in f"{refused.value!r} {refused.value.__cause__!r}"
+
+
+def test_a_key_loses_the_space_around_it_and_may_be_absent():
+    assert header_value({"SEAWALL_T_KEY": " ab-c=/+~ d\n"}, "SEAWALL_T_KEY") == "ab-c=/+~ d"
+    assert header_value({}, "SEAWALL_T_KEY") == header_value({"SEAWALL_T_KEY": " "}, "SEAWALL_T_KEY") == ""
+
+
 def test_a_switch_is_true_or_false_and_nothing_else():
     assert [switch({"S": value}, "S", default=True) for value in ("", "true", "False")] == [True, True, False]
     with pytest.raises(ConfigError, match="S is 'yes'; allowed: true, false"):
@@ -68,6 +97,16 @@ def test_a_switch_is_true_or_false_and_nothing_else():
 def test_a_secret_never_survives_in_a_message(secret, before, after):
     cleaned = without_secrets(f"{before}{secret}{after}", (secret, ""))
     assert secret not in cleaned.replace("[hidden]", "")
+
+
+@pytest.mark.parametrize("in_ascii", [True, False])
+@given(secret=st.text(min_size=4, max_size=40))
+def test_a_secret_never_survives_in_a_message_as_json_spells_it(in_ascii, secret):
+    assert without_secrets(json.dumps(secret, ensure_ascii=in_ascii)[1:-1], (secret,)) == "[hidden]"
+
+
+def test_a_secret_with_several_spaces_in_it_is_hidden_too():
+    assert without_secrets("no user a\n b  c\n ?", ("a\n b  c",)) == "no user [hidden] ?"
 
 
 def test_a_long_message_is_cut_to_one_short_line():

@@ -21,7 +21,7 @@ class Fault:
 
     Attributes:
         status: HTTP status.
-        document: What is sent: text as it is, anything else as JSON.
+        document: What is sent: text and bytes as they are, anything else as JSON.
         headers: Sent besides the usual ones.
         delay: Seconds before anything is sent.
     """

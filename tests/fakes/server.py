@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 DROPPED = object()
 """A document that is never sent: the connection is closed in its place."""
+
+
+@dataclass(frozen=True)
+class Dripped:
+    """A document that is sent a byte at a time.
+
+    Attributes:
+        text: What is sent.
+        pause: Seconds before each byte.
+    """
+
+    text: str | bytes
+    pause: float
 
 
 class FakeVenue:
@@ -25,7 +39,7 @@ class FakeVenue:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
-        """Return the HTTP status and a document: text as it is, anything else as JSON."""
+        """Return the HTTP status and a document: text and bytes as they are, anything else as JSON."""
         raise AssertionError("a venue answers")
 
     @property
@@ -66,16 +80,34 @@ class FakeVenue:
                 if document is DROPPED:
                     self.close_connection = True
                     return
-                content = document.encode() if isinstance(document, str) else json.dumps(document).encode()
+                pause = document.pause if isinstance(document, Dripped) else 0.0
+                content = _bytes(document)
                 try:
                     self.send_response(status)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(content)))
                     self.end_headers()
-                    self.wfile.write(content)
+                    for piece in _pieces(content, pause):
+                        self.wfile.write(piece)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
 
             do_GET = do_POST = do_DELETE = _serve  # noqa: N815 (the names http.server looks for)
 
         return Handler
+
+
+def _bytes(document: Any) -> bytes:
+    text = document.text if isinstance(document, Dripped) else document
+    if isinstance(text, bytes):
+        return text
+    return text.encode() if isinstance(text, str) else json.dumps(text).encode()
+
+
+def _pieces(content: bytes, pause: float) -> Iterator[bytes]:
+    if not pause:
+        yield content
+        return
+    for place in range(len(content)):
+        threading.Event().wait(pause)
+        yield content[place : place + 1]

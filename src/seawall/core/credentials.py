@@ -100,8 +100,12 @@ def base_url(environment: Mapping[str, str], name: str) -> str | None:
         parts = urlsplit(text)
         # Reading the port is what refuses one that is none.
         _ = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{name} is no address ({error}); allowed: https://… or, on this machine alone, http://…") from error
+    except ValueError:
+        # What Python says of it repeats a password that stands where a port does.
+        raise ConfigError(
+            f"{name} is no address that can be read; allowed: https://HOST:PORT, a port being a number up to 65535, or, on this "
+            "machine alone, http://…"
+        ) from None
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname or ""))
     if not parts.hostname or not secure or parts.username is not None:
         shown = f"{parts.scheme or 'no scheme'}, host {parts.hostname or 'missing'}"
@@ -118,11 +122,13 @@ def without_secrets(message: object, secrets: Iterable[str]) -> str:
         message: What a client or a venue said.
         secrets: Values that may not be shown, as they are or as a URL or JSON spells them.
     """
-    text = " ".join(str(message).split())
+    text = str(message)
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-        for spelling in (secret, *in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)):
+        in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+        spellings = {secret, *in_json, quote(secret), quote(secret, safe=""), quote_plus(secret)}
+        for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, _HIDDEN)
+    text = " ".join(text.split())
     return text if len(text) <= _LONGEST_MESSAGE else text[:_LONGEST_MESSAGE] + "…"
 
 

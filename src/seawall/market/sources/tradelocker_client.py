@@ -195,7 +195,7 @@ class TradeLockerClient:
         if self._account is not None:
             return self._account
         accounts = self.accounts()
-        pairs: list[tuple[str, str]] = self._read(lambda: [(str(one["id"]), str(one["accNum"])) for one in accounts])
+        pairs: list[tuple[str, str]] = self._read(lambda: [(str(one["id"]), _for_header(one["accNum"])) for one in accounts])
         if not pairs:
             raise ConfigError(
                 "tradelocker has no account of this user; open one, demo or live, and look at TRADELOCKER_ENVIRONMENT"
@@ -248,7 +248,9 @@ class TradeLockerClient:
     def _keep(self, response: Any) -> None:
         """Keep the tokens of an answer. Their end is counted from the server's own time of issue where it is told."""
         document = self._document(response)
-        self._access, self._refresh = self._read(lambda: (_token(document["accessToken"]), str(document.get("refreshToken", ""))))
+        self._access, self._refresh = self._read(
+            lambda: (_for_header(document["accessToken"]), str(document.get("refreshToken", "")))
+        )
         self._secrets += [self._access, self._refresh]
         lifetime = _lifetime(self._access, self.clock.now_ms())
         self._renew_at = self._seconds() + max(lifetime - _RENEW_SECONDS, lifetime / 2)
@@ -312,11 +314,11 @@ class TradeLockerClient:
             ) from None
 
 
-def _token(value: Any) -> str:
-    token = str(value)
-    if not token.isascii() or not token.isprintable():
-        raise ValueError("a token that no header can hold")
-    return token
+def _for_header(value: Any) -> str:
+    text = str(value)
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("a value that no header can hold")
+    return text
 
 
 def _instrument(row: Mapping[str, Any]) -> Instrument:
