@@ -292,14 +292,24 @@ def interrupted(store, source, pages, **changes):
     source.asked.clear()
 
 
+def without_times(manifest):
+    kept = {name: value for name, value in manifest.items() if name not in ("imported_at", "updated_at")}
+    kept["provenance"] = {name: value for name, value in kept["provenance"].items() if name != "fetched_at"}
+    return kept
+
+
 @pytest.mark.parametrize("part_pages", [1, 3, 20])
-def test_a_fetch_goes_on_where_ctrl_c_stopped_it(store, part_pages):
+def test_a_fetch_goes_on_where_ctrl_c_stopped_it_and_leaves_what_one_without_would(store, tmp_path, part_pages):
     source = ListSource(hourly(60, absent=(31,)))
     interrupted(store, source, 3, part_pages=part_pages)
-    fetched(store, source, start=0)
+    stopped = fetched(store, source, start=0)
     assert source.asked[0][0] == 30
     assert bars_digest(store.load(REFERENCE)[0]) == bars_digest(source.bars)
     assert not list(store.root.rglob(".partial/**/*.parquet"))
+    whole = fetched(Store(tmp_path / "whole"), source, start=0)
+    assert without_times(stopped.manifest) == without_times(whole.manifest)
+    files = [(done.folder / "bars.parquet").read_bytes() for done in (stopped, whole)]
+    assert files[0] == files[1]
 
 
 @pytest.mark.parametrize("damage", ["state", "part", "part gone", "other place", "earlier start"])

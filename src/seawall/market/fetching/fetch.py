@@ -138,19 +138,18 @@ class Fetch:
         partial = self._partial(series)
         if held is None:
             found = segment.fetch(partial / "whole", start, stop)
-            return _Gathered(found.bars, start, found.notes)
+            return _Gathered(found, start, [])
         count = self._rules.overlap_bars
         gathered = _Gathered(held.bars, held.start, [])
         if _before(start, held.start):
             first, last = int(timestamps_ms(held.bars)[0]), held.first_bars(count)
             found = segment.fetch(partial / "before", start, last + series.timeframe.milliseconds)
-            gathered = _Gathered(joined(held, found.bars, (first, last), series), start, found.notes)
+            gathered = _Gathered(joined(held, found, (first, last), series), start, [])
         if stop > held.stop:
             first, last = held.last_bars(count), int(timestamps_ms(held.bars)[-1])
             found = segment.fetch(partial / "after", first, stop)
-            after = joined(replace(held, bars=gathered.bars), found.bars, (first, last), series, across_gap=self._rules.across_gap)
+            after = joined(replace(held, bars=gathered.bars), found, (first, last), series, across_gap=self._rules.across_gap)
             gathered.bars = after
-            gathered.notes.extend(found.notes)
         return gathered
 
     def _import(self, series: SeriesName, gathered: _Gathered, clock: Clock, stop: int, *, replaces: bool) -> Imported:

@@ -21,19 +21,6 @@ from seawall.market.sources.protocol import BarSource
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A stretch of history as the venue has it.
-
-    Attributes:
-        bars: Sorted and unique; there may be none.
-        notes: What happened, in plain words.
-    """
-
-    bars: pd.DataFrame
-    notes: list[str]
-
-
-@dataclass(frozen=True)
 class SegmentFetch:
     """Fetches stretches of one series.
 
@@ -53,8 +40,11 @@ class SegmentFetch:
     keep_until: int
     on_progress: Callable[[FetchProgress], None]
 
-    def fetch(self, folder: Path, start_ms: int | None, stop_ms: int) -> Segment:
+    def fetch(self, folder: Path, start_ms: int | None, stop_ms: int) -> pd.DataFrame:
         """Fetch the bars that open in ``start_ms <= t < stop_ms``; go on from what an earlier run left in the folder.
+
+        Returns:
+            Bars, sorted and unique; there may be none.
 
         Raises:
             DataError: The venue contradicts itself, or the disk is full. What was fetched is kept.
@@ -62,19 +52,20 @@ class SegmentFetch:
         """
         walk = Walk(Questions(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers))
         partial = Partial(folder, self._identity(), start_ms)
-        notes = [partial.damage] if partial.damage else []
+        # Told, but not stored: a fetch that was stopped and gone on with leaves the same as one that was not.
+        if partial.damage:
+            self.on_progress(FetchProgress(0, 0, "", partial.damage))
         if partial.cursor is not None:
-            notes.append(f"an earlier fetch had got to {iso_ms(partial.cursor)}: its {partial.rows} bars were taken up")
-        for note in notes:
-            self.on_progress(FetchProgress(partial.rows, 0, "", note))
+            taken_up = f"an earlier fetch had got to {iso_ms(partial.cursor)}: its {partial.rows} bars were taken up"
+            self.on_progress(FetchProgress(partial.rows, 0, "", taken_up))
         cursor = partial.cursor if partial.cursor is not None else start_ms
         if cursor is None:
             cursor = walk.earliest(stop_ms)
         if cursor is None:
-            return Segment(no_bars(), notes)
+            return no_bars()
         rest = self._walk(walk, partial, cursor, stop_ms)
         bars = _joined([partial.bars() if partial.rows else no_bars(), rest])
-        return Segment(between(bars, -(2**62) if start_ms is None else start_ms, stop_ms), notes)
+        return between(bars, -(2**62) if start_ms is None else start_ms, stop_ms)
 
     def _walk(self, walk: Walk, partial: Partial, cursor: int, stop_ms: int) -> pd.DataFrame:
         """Walk to the end; return the bars that were not kept on disk."""
