@@ -147,6 +147,30 @@ def test_no_cells_under_a_sound_header_crash_a_reader(tmp_path, rows):
     survives(path)
 
 
+HEADERS = (
+    "date,time,open,high,low,close,volume", "<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<TICKVOL>",
+    "unix,date,symbol,open,high,low,close,volume btc", "gmt time,x,open,high,low,close,volume",
+    "Price,Close,High,Low,Open,Volume,x", "2024.01.31,15:30,1,2,0.5,1.5,10", "1706713200,1,2,0.5,1.5,10,7",
+)  # fmt: skip
+TIMES = (
+    "24:00", "25:61", "3:00 PM", "13:00 PM", "930", "153000", "9", "٣", "20240131", "20240230", "202401311530", "31/01/2024",
+    "01/31/2024", "31.02.2024 15:30", "2024-03-31 01:00:00+01:00", "2024-03-31 03:00:00+02:00", "2024-01-31 15:30 UTC", "11-PM",
+)  # fmt: skip
+OF_TIMES = CELLS | st.sampled_from(TIMES)
+
+
+@given(
+    rows=st.lists(st.tuples(OF_TIMES, OF_TIMES, *[CELLS] * 5), min_size=1, max_size=8),
+    header=st.sampled_from(HEADERS),
+    encoding=st.sampled_from(["utf-8", "utf-16"]),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_cells_in_any_layout_crash_a_reader(tmp_path, rows, header, encoding):
+    path = tmp_path / "layout.csv"
+    path.write_bytes((header + "\n" + pd.DataFrame(rows).to_csv(index=False, header=False)).encode(encoding))
+    survives(path)
+
+
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), min_size=0, max_size=8), head=st.sampled_from(["Week", "Day", "Month", "timestamp", "x"])
 )

@@ -108,6 +108,11 @@ UNREADABLE = {
         _text("date,time,open,high,low,close,volume", "2024-01-31,25:00,1,2,0.5,1,3"),
         "row 0 has time = '25:00', which is no time .*allowed: times of day",
     ),
+    "digits of another alphabet": (
+        "x.csv",
+        _text("date,time,open,high,low,close,volume", "2024-01-31,15:00,1,2,0.5,1,3", "2024-01-31,٣,1,2,0.5,1,3"),
+        "row 1 has time = '٣', which is no time",
+    ),
     "hours that may be minutes": (
         "x.csv",
         _text("date,time,open,high,low,close,volume", "2024-01-31,8,1,2,0.5,1,3", "2024-01-31,9,1,2,0.5,1,3"),

@@ -13,8 +13,9 @@ from seawall.market.formats.columns import times
 from seawall.market.formats.written import refuse_times
 
 _DAY_MS = 86_400_000
-_CLOCK = r"^(\d{1,2}):(\d\d)(?::(\d\d)(\.\d+)?)?\s*([AaPp][Mm])?$"
-_DIGITS = r"^\d{1,6}$"
+# Digits of other alphabets are digits to a bare \d too, and no numbers to pandas.
+_CLOCK = r"^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?\s*([AaPp][Mm])?$"
+_DIGITS = r"^[0-9]{1,6}$"
 _ALLOWED = "allowed: times of day as 15:30, 15:30:00 or 153000"
 _LARGEST_HHMM = 2_359
 

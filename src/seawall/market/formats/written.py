@@ -14,9 +14,9 @@ _PARSE: Any = pd.to_datetime
 _NUMBERS: Any = pd.to_numeric
 # Names of zones that sources put behind a time, and the same in ISO 8601.
 _NAMED_ZONES = {r"\s*(?:UTC|GMT)\s*([+-]\d\d:?\d\d)$": r"\1", r"\s*(?:UTC|GMT)$": "Z"}
-_DAY_AND_MONTH = r"^(\d{1,2})([./-])(\d{1,2})[./-](\d{4})(?:[ T,]+(.*))?$"
+_DAY_AND_MONTH = r"^([0-9]{1,2})([./-])([0-9]{1,2})[./-]([0-9]{4})(?:[ T,]+(.*))?$"
 _HALF_DAYS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I-%p")
-_ZONE = r"[T ]\d{1,2}(?::?\d\d){0,2}(?:\.\d+)?\s*([+-]\d\d(?::?\d\d)?|Z)$"
+_ZONE = r"[T ][0-9]{1,2}(?::?[0-9]{2}){0,2}(?:\.[0-9]+)?\s*([+-][0-9]{2}(?::?[0-9]{2})?|Z)$"
 _SUMMER_TIME_MINUTES = 60
 
 
