@@ -10,10 +10,12 @@ import pytest
 
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
+from seawall.core.timeframe import Timeframe
 from seawall.evaluation.quality_figures import coverage_figure, series_figure, volume_figure
 from seawall.evaluation.quality_page import SeriesCheck, quality_html, write_quality_page
 from seawall.market.checks.panel_facts import panel_facts
-from seawall.market.checks.quality import check_bars
+from seawall.market.checks.quality import check_bars, with_calendar
+from seawall.market.hours.calendars import calendar
 
 HOUR = 3_600_000
 MIDNIGHT = 1_704_067_200_000  # 2024-01-01 00:00 UTC, a Monday
@@ -191,3 +193,62 @@ def test_bars_whose_every_price_is_bad_still_make_a_page():
     bars = market(200)
     bars["close"] = np.nan
     assert "200 bad bars" in quality_html([checked("series", bars)])
+
+
+SECOND_MONDAY = MIDNIGHT + 7 * 24 * HOUR  # the first is New Year
+
+
+def closed_on_weekends(rows=1_600):
+    """Bars without those while currencies pause, and without thirty of a week in which they do not."""
+    times = SECOND_MONDAY + HOUR * np.arange(rows)
+    bars = market(rows, start=SECOND_MONDAY)
+    there = calendar("fx").open_mask(times, Timeframe.parse("1h"))
+    there[200:230] = False
+    bars = bars[there].reset_index(drop=True)
+    return bars, with_calendar(check_bars(bars), calendar("fx"))
+
+
+def test_nothing_is_said_of_time_while_the_market_was_closed_and_lost_bars_stay_red():
+    bars, report = closed_on_weekends()
+    shares = np.asarray(coverage_figure([("series", report, bars)]).data[0].z, dtype=np.float64)[0]
+    # 1,600 hours in 400 columns, four a column; hours 118 to 165 are the first weekend, and 200 to 229 are lost.
+    assert np.isnan(shares[30:41]).all()
+    assert shares[50:58].tolist() == [0.0] * 7 + [0.5]
+    rest = np.delete(shares, np.arange(50, 58))
+    # Where the market opens within a column, the bars of its open part are all there.
+    assert set(rest[~np.isnan(rest)]) == {1.0}
+    plain = np.asarray(coverage_figure([("series", check_bars(bars), bars)]).data[0].z, dtype=np.float64)[0]
+    assert plain[30:41].tolist() == [0.0] * 11
+
+
+def test_gaps_are_named_for_whether_a_calendar_expects_them():
+    bars, report = closed_on_weekends()
+    figure = series_figure(("series", report, bars))
+    edges = numbers(drawn(figure, "unexpected gap")["x"])
+    assert ((edges[:2] - SECOND_MONDAY) / HOUR).tolist() == [200, 230]
+    assert len(numbers(drawn(figure, "expected gap")["x"])) == 3 * (report.gaps - 1)
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300])
+def test_extreme_prices_are_drawn_as_they_are(factor):
+    bars = market()
+    bars[["open", "high", "low", "close"]] *= factor
+    closes = drawn(series_figure(("series", check_bars(bars), bars)), "close")
+    # Usual prices are drawn in float32.
+    assert numbers(closes["y"]).max() == bars["close"].max()
+
+
+def test_long_names_are_shortened_beside_figures_and_stay_apart():
+    name = "a" * 80 + ".csv"
+    bars = market()
+    entry = (name, check_bars(bars), bars)
+    labels = list(coverage_figure([entry, entry, ("b", *entry[1:])]).data[0].y)
+    assert labels == ["aaaaaaaaaaaaaaaa…aaaaaaaaaaa.csv", "aaaaaaaaaaaaaaaa…aaaaaaaaaaa.csv (2)", "b"]
+    assert name in quality_html([checked(name, bars)])
+
+
+def test_the_page_says_by_what_its_calendar_was_told():
+    bars, report = closed_on_weekends()
+    assert "Expected by the calendar fx, by the currencies" in quality_html(
+        [SeriesCheck("x", report, bars, hours="the currencies")]
+    )

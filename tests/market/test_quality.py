@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -118,6 +118,23 @@ def test_refusal_names_the_first_faults_their_totals_and_the_setting(bars):
     assert "row 4 at 2024-01-01T04:00:00Z: non_finite (close is nan)" in message
     assert "row 20 at 2024-01-01T20:00:00Z: negative_amount (volume is -3)" in message
     assert "quality.bad_bars=drop" in message
+
+
+def test_a_bar_that_is_still_open_is_noted_and_no_closed_one_is(bars):
+    last = bars["timestamp"].iloc[-1].to_pydatetime()
+    noted = {
+        minutes: [note for note in check_bars(bars, now=last + timedelta(minutes=minutes)).notes if "may still change" in note]
+        for minutes in (0, 1, 59, 60, 600)
+    }
+    assert {minutes: len(notes) for minutes, notes in noted.items()} == {0: 0, 1: 1, 59: 1, 60: 0, 600: 0}
+    opened, ends = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (last, last + timedelta(hours=1)))
+    assert noted[1] == [f"the bar that opened at {opened} ends after now, at {ends}: it may still change"]
+
+
+def test_a_large_value_is_named_with_all_its_digits(bars):
+    bars.loc[20, "volume"] = -1234567.25
+    with pytest.raises(DataError, match=r"volume is -1234567\.25\)"):
+        apply_quality(bars, QualityParams())
 
 
 def test_a_refused_gap_names_place_and_settings(bars):

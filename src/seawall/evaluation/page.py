@@ -42,6 +42,14 @@ def number(value: float | None, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters; a longer one without its middle, as its ends tell more."""
+    if len(name) <= most:
+        return name
+    tail = (most - 1) // 2
+    return f"{name[: most - 1 - tail]}…{name[-tail:]}"
+
+
 def words(name: object) -> str:
     """Return a name as words."""
     return str(name).replace("_", " ")

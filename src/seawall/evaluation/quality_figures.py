@@ -17,6 +17,7 @@ from plotly.subplots import make_subplots
 from seawall.core.bars import timestamps_ms
 from seawall.core.timeframe import Timeframe
 from seawall.evaluation.figures import ENSEMBLE, LOSS, QUIET, VETO, laid_out
+from seawall.evaluation.page import shortened
 from seawall.evaluation.thinning import kept_marks, kept_points
 from seawall.market.checks.faults import UNPLACED_KINDS
 from seawall.market.checks.outliers import DEVIATIONS
@@ -24,6 +25,7 @@ from seawall.market.checks.panel_facts import PanelFacts
 from seawall.market.checks.report import QualityReport
 
 _COLUMNS = 400
+_LONGEST_LABEL = 32
 _MOST_GAPS = 400
 _MOST_MARKS = 400
 _MOST_POINTS = 2_000
@@ -48,13 +50,17 @@ def coverage_figure(series: Sequence[Checked]) -> go.Figure:
     first = min(int(found.min()) for found in times)
     last = max(int(found.max()) + step for found, step in zip(times, steps, strict=True))
     edges = np.linspace(first, last, _COLUMNS + 1)
-    names = [escape(name) for name, _, _ in series]
-    shares = np.stack([_coverage(found, step, edges) for found, step in zip(times, steps, strict=True)])
+    names = _labels([name for name, _, _ in series])
+    reports = [report for _, report, _ in series]
+    shares = np.stack(
+        [_coverage(found, step, edges, _closed(report)) for found, step, report in zip(times, steps, reports, strict=True)]
+    )
     heat = go.Heatmap(x=_float(edges), y=names, z=shares.astype(np.float32), zmin=0.0, zmax=1.0, colorscale=_COVERED)
     heat.update(showscale=False, ygap=3, hoverongaps=False, hovertemplate="%{y}, %{x}: %{z:.2%} of bars<extra></extra>")
     figure = go.Figure(heat)
-    for expected, colour, words in ((True, QUIET, "expected gap"), (False, LOSS, "gap")):
-        marks = [_gap_marks(report, name, expected) for name, (_, report, _) in zip(names, series, strict=True)]
+    missed = "unexpected gap" if any(report.calendar is not None for report in reports) else "gap"
+    for expected, colour, words in ((True, QUIET, "expected gap"), (False, LOSS, missed)):
+        marks = [_gap_marks(report, name, expected) for name, report in zip(names, reports, strict=True)]
         places = np.concatenate([at for at, _ in marks])
         if places.size:
             rows = [name for _, held in marks for name in held]
@@ -73,12 +79,13 @@ def series_figure(checked: Checked) -> go.Figure:
         checked: Name, report and bars of the series.
     """
     report = checked[1]
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, row_heights=[0.1, 0.6, 0.3], vertical_spacing=0.05)
+    heights = [0.1, 0.6, 0.3] if len(report.outliers) else [0.14, 0.86]
+    figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.05)
     placed = timestamps_ms(_placed(checked))
     _add_gaps(figure, report, (int(placed.min()), int(placed.max())))
     times, closes = _sound_closes(_placed(checked))
     kept = kept_points(closes, _MOST_POINTS) if len(closes) else np.zeros(0, dtype=np.int64)
-    line = go.Scatter(x=_float(times[kept]), y=closes[kept].astype(np.float32), mode="lines", name="close", showlegend=False)
+    line = go.Scatter(x=_float(times[kept]), y=_drawn(closes[kept]), mode="lines", name="close", showlegend=False)
     figure.add_trace(line.update(line={"color": QUIET, "width": 1.2}), row=2, col=1)
     _add_outliers(figure, report, times, closes)
     _add_bad(figure, report, times, closes)
@@ -87,10 +94,11 @@ def series_figure(checked: Checked) -> go.Figure:
     figure.update_yaxes(title_text="close, log scale" if logarithmic else "close", row=2, col=1)
     if logarithmic:
         figure.update_yaxes(type="log", row=2, col=1)
-    figure.update_yaxes(title_text="outliers, deviations", type="log", row=3, col=1)
+    if len(report.outliers):
+        figure.update_yaxes(title_text="outliers, deviations", type="log", row=3, col=1)
     if times.size:
         figure.update_xaxes(range=[int(times[0]), int(times[-1])])
-    return laid_out(figure, 520, hover="closest")
+    return laid_out(figure, 520 if len(report.outliers) else 400, hover="closest")
 
 
 def volume_figure(checked: Checked) -> go.Figure:
@@ -127,7 +135,7 @@ def correlation_figure(panel: PanelFacts) -> go.Figure:
     Args:
         panel: Facts about the series.
     """
-    names = [escape(name) for name in panel.names]
+    names = _labels(panel.names)
     heat = go.Heatmap(x=names, y=names, z=panel.correlation.astype(np.float32), zmin=-1.0, zmax=1.0)
     heat.update(colorscale=[[0.0, LOSS], [0.5, "rgba(138,143,152,0.10)"], [1.0, ENSEMBLE]], colorbar={"thickness": 12})
     heat.update(hoverongaps=False, hovertemplate="%{y} with %{x}: %{z:.2f}<extra></extra>")
@@ -136,13 +144,51 @@ def correlation_figure(panel: PanelFacts) -> go.Figure:
     return laid_out(figure, 150 + max(200, 22 * len(names)), dates=False)
 
 
-def _coverage(times: np.ndarray, step_ms: int, edges: np.ndarray) -> np.ndarray:
-    """Return the share of bars there are in each stretch; NaN outside the series."""
+def _coverage(times: np.ndarray, step_ms: int, edges: np.ndarray, closed: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the share of bars there are in each stretch; NaN outside the series, and where its market was closed."""
     counts = np.histogram(times, edges)[0]
     stop = int(times.max()) + step_ms
-    inside = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], int(times.min())), 0.0, None) / step_ms
+    inside = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], int(times.min())), 0.0, None)
+    inside = np.clip(inside - np.diff(_time_within(closed, edges)), 0.0, None) / step_ms
     # Of a stretch shorter than a bar, half a bar says nothing.
     return np.where(inside >= 0.5, np.minimum(counts / np.maximum(np.floor(inside), 1.0), 1.0), np.nan)
+
+
+def _closed(report: QualityReport) -> tuple[np.ndarray, np.ndarray]:
+    """Return when gaps begin and end that a calendar explains as a whole, in milliseconds; none without a calendar."""
+    step = Timeframe.parse(report.timeframe).milliseconds
+    places = report.gap_places[_expected(report)]
+    starts = _ms(places["after"]) + step
+    return starts, starts + places["missing"].to_numpy(np.int64) * step
+
+
+def _time_within(spans: tuple[np.ndarray, np.ndarray], moments: np.ndarray) -> np.ndarray:
+    """Return how much of the time before each moment lies in spans, which are apart and ascending; float64, milliseconds."""
+    starts, ends = spans
+    if not len(starts):
+        return np.zeros(len(moments))
+    until = np.concatenate(([0], np.cumsum(ends - starts))).astype(np.float64)
+    begun = np.searchsorted(starts, moments, side="right")
+    last = np.maximum(begun - 1, 0)
+    return np.where(begun > 0, until[last] + np.minimum(moments, ends[last]) - starts[last], 0.0)
+
+
+def _labels(names: Sequence[str]) -> list[str]:
+    """Return names short enough to stand beside a figure, escaped, and no two alike."""
+    labels: list[str] = []
+    for name in names:
+        label, again = escape(shortened(name, _LONGEST_LABEL)), 2
+        while label in labels:
+            label, again = f"{escape(shortened(name, _LONGEST_LABEL))} ({again})", again + 1
+        labels.append(label)
+    return labels
+
+
+def _drawn(values: np.ndarray) -> np.ndarray:
+    """Return values to draw in half their size, where they have a place there."""
+    sizes = np.abs(values[values != 0.0])
+    small = not sizes.size or (sizes.max() < np.finfo(np.float32).max and sizes.min() > np.finfo(np.float32).tiny)
+    return values.astype(np.float32) if small else values
 
 
 def _gap_marks(report: QualityReport, name: str, expected: bool) -> tuple[np.ndarray, list[str]]:
@@ -157,7 +203,8 @@ def _add_gaps(figure: go.Figure, report: QualityReport, ends: Sequence[int]) -> 
         x=list(ends), y=[0, 0], mode="lines", line={"color": "rgba(42,157,111,0.55)", "width": 14}, hoverinfo="skip"
     )
     figure.add_trace(covered.update(showlegend=False), row=1, col=1)
-    for expected, colour, words in ((True, "#c3c7cd", "expected gap"), (False, LOSS, "gap")):
+    missed = "gap" if report.calendar is None else "unexpected gap"
+    for expected, colour, words in ((True, "#c3c7cd", "expected gap"), (False, LOSS, missed)):
         places = report.gap_places[_expected(report) == expected]
         if not len(places):
             continue
@@ -254,7 +301,7 @@ def _sound_volume(bars: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def _heights(at: np.ndarray, times: np.ndarray, closes: np.ndarray) -> np.ndarray:
     """Return the close last known at each of some times, to draw marks at."""
-    return closes[np.clip(np.searchsorted(times, at, side="right") - 1, 0, None)].astype(np.float32)
+    return _drawn(closes[np.clip(np.searchsorted(times, at, side="right") - 1, 0, None)])
 
 
 def _placed(checked: Checked) -> pd.DataFrame:

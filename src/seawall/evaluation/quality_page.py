@@ -87,7 +87,7 @@ def quality_html(entries: Sequence[SeriesCheck], panel: PanelFacts | None = None
         rows=_rows(entries, [name for name, _, _ in detailed]),
         with_calendar=any(report.calendar is not None for _, report, _ in readable),
         panel=None if panel is None else _panel_words(panel),
-        details=[_details(checked) for checked in detailed],
+        details=[_details(checked, hours) for checked, hours in zip(detailed, _hours(entries), strict=False)],
         left_out=len(readable) - len(detailed),
         deviations=DEVIATIONS,
         version=__version__,
@@ -151,12 +151,17 @@ def _panel_words(panel: PanelFacts) -> dict[str, Any]:
     }
 
 
-def _details(checked: Checked) -> dict[str, Any]:
+def _hours(entries: Sequence[SeriesCheck]) -> list[str]:
+    return [entry.hours for entry in entries if entry.report is not None and entry.bars is not None]
+
+
+def _details(checked: Checked, hours: str) -> dict[str, Any]:
     """Return what is told of one series besides its figures."""
     name, report, _ = checked
     return {
         "name": name,
         "facts": report.to_dict(),
+        "hours": hours,
         "gaps": _gap_lines(report),
         "outliers": _outlier_lines(report),
         "zero_volume": _run_lines(report.zero_volume_runs),

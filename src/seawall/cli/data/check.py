@@ -31,6 +31,8 @@ Series = Annotated[
 ]
 NO_CALENDAR = "none"
 _LISTED = 5
+# With it, a line of every column fits into 140 signs.
+_LONGEST_NAME = 32
 
 
 class _Loader(NamedTuple):
@@ -210,21 +212,24 @@ def _print_checks(entries: Sequence[SeriesCheck], panel: PanelFacts | None) -> N
 
 def _table(entries: Sequence[SeriesCheck]) -> Table:
     """Return a line a series; where a calendar is known, also which and the bars that are missing though it was open."""
+    from seawall.evaluation.page import shortened
+
     judged = any(entry.report is not None and entry.report.calendar is not None for entry in entries)
     columns = ["series", "bars", "first", "last", "gaps", "missing", "zero volume", "flat", "outliers", "bad"]
     if judged:
         columns[6:6] = ["unexpected", "calendar"]
     rows: list[list[str]] = []
     for entry in entries:
+        name = shortened(entry.name, _LONGEST_NAME)
         if entry.report is None:
-            rows.append([entry.name, "unreadable", *("" for _ in columns[2:])])
+            rows.append([name, "unreadable", *("" for _ in columns[2:])])
             continue
         facts = entry.report.to_dict(listed=0)
         told = "–" if facts["calendar"] is None else facts["missing_unexpected"]
         calendar = [told, facts["calendar"] or "–"] if judged else []
         cells = (
-            f"{facts['rows']:,}", facts["first"][:16], facts["last"][:16], facts["gaps"], facts["missing"], *calendar,
+            f"{facts['rows']:,}", facts["first"][:10], facts["last"][:10], facts["gaps"], facts["missing"], *calendar,
             facts["zero_volume"], facts["flat"], facts["outliers"], facts["bad"],
         )  # fmt: skip
-        rows.append([entry.name, *map(str, cells)])
+        rows.append([name, *map(str, cells)])
     return table("", columns, rows)

@@ -153,7 +153,11 @@ def measure(bars: pd.DataFrame, timeframe: Timeframe, now: datetime) -> QualityR
         zero_volume=int(without_volume.sum()),
         flat=int(flat.sum()),
         max_move=_max_move(closes[rows]),
-        notes=(*cast("list[str]", bars.attrs.get("notes", [])), *_clock_notes(timed, timeframe)),
+        notes=(
+            *cast("list[str]", bars.attrs.get("notes", [])),
+            *_clock_notes(timed, timeframe),
+            *_open_notes(timed, timeframe, now),
+        ),
         outliers=find_outliers(on_grid, closes[rows], timeframe.milliseconds),
         zero_volume_runs=find_runs(on_grid, without_volume[rows]),
         flat_runs=find_runs(on_grid, flat[rows]),
@@ -204,6 +208,17 @@ def _clock_notes(times: np.ndarray, timeframe: Timeframe) -> list[str]:
     if phase == 0:
         return []
     return [f"all bars open {phase / 60_000:g} minutes after a whole {timeframe.label} in UTC: the time zone may be wrong"]
+
+
+def _open_notes(times: np.ndarray, timeframe: Timeframe, now: datetime) -> list[str]:
+    # Made bars count as checked at the opening of their last one: of them, none is open.
+    moment = now.timestamp() * 1_000
+    begun = times[times <= moment]
+    last = int(begun.max()) if begun.size else 0
+    end = last + timeframe.milliseconds
+    if not last < moment < end:
+        return []
+    return [f"the bar that opened at {iso_ms(last)} ends after now, at {iso_ms(end)}: it may still change"]
 
 
 def _gaps(on_grid: np.ndarray, timeframe: Timeframe) -> pd.DataFrame:
