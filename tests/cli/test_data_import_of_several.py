@@ -54,6 +54,22 @@ def test_each_file_that_is_refused_is_named_with_its_reason_and_the_others_are_s
     assert all(origin in last for origin in REASONS)
 
 
+def test_how_files_were_read_is_said_once_with_the_number_of_series(seawall, tmp_path, store):
+    (tmp_path / "files").mkdir()
+    bars = hourly(400)
+    for name in ("A", "B"):
+        bars.assign(timestamp=bars["timestamp"].dt.strftime("%d/%m/%Y %H:%M")).to_csv(
+            tmp_path / "files" / f"{name}.csv", index=False
+        )
+    hourly(40).to_csv(tmp_path / "files" / "C.csv", index=False)
+    result = seawall("data", "import", tmp_path / "files", *store)
+    assert result.code == 0
+    notes = [line for line in result.out.splitlines() if "note:" in line]
+    assert len(notes) == 2
+    assert "day, month, year" in notes[0]
+    assert all(note.endswith("(2 series)") for note in notes)
+
+
 def test_a_check_names_the_damaged_file_and_those_of_one_name_apart(seawall, folder, store):
     result = seawall("data", "check", folder, "--json", "--no-html", *store)
     assert result.code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -194,6 +195,9 @@ def _print(documents: Sequence[dict[str, Any]], skipped: Sequence[str], *, alone
             quality, rows = document["quality"], f"{document['rows']:,} bars"
             holes = f"{quality['missing']} missing in {quality['gaps']} gaps"
             out.print(f"{document['reference']} is {document['status']}: {rows}, {holes}", markup=False)
+    notes = Counter(note for document in documents if not alone for note in document["quality"]["notes"])
+    for note, count in notes.items():
+        out.print(f"  note: {note} ({count} series)", markup=False)
     if skipped:
         more = f" and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
         out.print(f"Skipped, as no bars to import: {', '.join(skipped[:_SHOWN])}{more}", markup=False)
