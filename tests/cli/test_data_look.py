@@ -134,3 +134,20 @@ def test_storing_search_interest_says_by_what_its_last_period_is_whole(seawall, 
     assert "trends/bitcoin/1w is replaced: 3 values" in guessed
     assert "the file's time of change: periods that ended by then are whole; --downloaded DATE says otherwise" in guessed
     assert seawall("data", "fetch", "trends", file, "--downloaded", "soon", *words).code == 2
+
+
+def test_the_table_of_markets_shows_sessions_however_written_and_numbers_with_all_their_digits(seawall, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "markets: {X: {tick_size: 0.0000012345678, lot_size: 1, min_notional: 1234567.5, target_volatility: 0.02,"
+        " session_config: {sessions: {london: {start: 8:00, end: 17:00}, asia: asia}}}}\n"
+    )
+    told = seawall("data", "markets", "x", "--file", mine).out
+    assert told.splitlines()[1].split() == [
+        "X", "0.0000012345678", "1", "1,234,567.5", "USD", "24/7", "london,", "asia", "2.0%", "20", "0.5", "/", "0.3",
+    ]  # fmt: skip
+    assert " 0.00001 " in seawall("data", "markets", "BTC").out
+    mine.write_text("markets: {X: {extends: [ETH]}}")
+    refused = seawall("data", "check", "x.csv", "--markets", mine)
+    assert refused.code == 2
+    assert "extends is ['ETH']" in refused.err

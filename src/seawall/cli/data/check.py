@@ -116,8 +116,8 @@ def _chooser(named: str | None, markets: Path | None) -> Callable[[str, str, Qua
     if named is not None:
         fixed = ChosenCalendar(None if named == NO_CALENDAR else calendar(named), f"--calendar {named}")
         return lambda *_: fixed
-    load_markets(markets)
-    return lambda symbol, source, report: chosen_calendar(symbol, source, Timeframe.parse(report.timeframe), markets)
+    known = load_markets(markets)
+    return lambda symbol, source, report: chosen_calendar(symbol, source, Timeframe.parse(report.timeframe), known)
 
 
 def _loaders(targets: Sequence[str], data_dir: Path) -> list[_Loader]:

@@ -4,7 +4,7 @@
 name                                          calendar
 ============================================  =====================================================================
 a market of ``markets.yaml``, or its alias    that market's; none where it says that gaps are expected and not when
-a pair in a coin as USDT; of a coin exchange  24/7
+of an exchange of coins, or a pair in USDT    24/7
 two currencies, as EURUSD                     fx
 gold, silver, platinum, palladium in another  metals
 anything else                                 none: what nobody knows is not guessed
@@ -14,15 +14,15 @@ anything else                                 none: what nobody knows is not gue
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
 from seawall.market.hours.calendars import Calendar, calendar
-from seawall.market.hours.specs import ALWAYS_OPEN, MarketSpec, load_markets, market_spec
+from seawall.market.hours.specs import ALWAYS_OPEN, MarketSpec, find_market
 
-_COINS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "DAI", "BTC", "ETH")
+# Short names of coins end other words too, as ETH does TEETH.
+_COIN = re.compile(r"(?<=[A-Z0-9/_-])(USDT|USDC|BUSD|FDUSD|TUSD|(?<=[/_-])(?:BTC|ETH|DAI))$")
 _COIN_VENUES = {
     "binance", "binanceus", "bitfinex", "bitget", "bitmex", "bitstamp", "bybit", "coinbase", "deribit", "gate", "gateio", "gemini",
     "huobi", "hyperliquid", "kraken", "krakenfutures", "kucoin", "mexc", "okx", "poloniex", "upbit",
@@ -49,7 +49,7 @@ class ChosenCalendar:
     reason: str
 
 
-def chosen_calendar(symbol: str, source: str, timeframe: Timeframe, extra: Path | None = None) -> ChosenCalendar:
+def chosen_calendar(symbol: str, source: str, timeframe: Timeframe, markets: Mapping[str, MarketSpec]) -> ChosenCalendar:
     """Tell the calendar of a series by its name, as in the module's table.
 
     Args:
@@ -57,48 +57,36 @@ def chosen_calendar(symbol: str, source: str, timeframe: Timeframe, extra: Path 
         source: Where its bars come from, as in binance.
         timeframe: Length of a bar. Of a market that closes, bars of a day or longer are not judged: brokers give the hours before
             midnight to this day or to the next.
-        extra: The user's own file of markets.
-
-    Raises:
-        ConfigError: The user's file is refused.
+        markets: As `load_markets` returns them.
     """
-    found = _by_name(symbol, source, extra)
+    found = _by_name(symbol, source, markets)
     held = found.calendar
     if held is not None and held.name != ALWAYS_OPEN and timeframe.seconds >= _DAY_SECONDS:
         return ChosenCalendar(None, f"{found.reason} closes at times, and bars of {timeframe.label} hold whole sessions")
     return found
 
 
-def _by_name(symbol: str, source: str, extra: Path | None) -> ChosenCalendar:
-    load_markets(extra)
-    names = [symbol, *(re.sub(tail, "", symbol) for tail in _TAILS)]
-    for name in dict.fromkeys(names):
-        spec = _known(name, extra)
-        if spec is not None:
-            if spec.closes and spec.calendar == ALWAYS_OPEN:
-                return ChosenCalendar(None, f"the market {spec.symbol} expects gaps and names no calendar")
-            return ChosenCalendar(spec.hours, f"the market {spec.symbol}")
-    return _by_letters(symbol, re.sub(r"[^A-Z0-9]", "", re.sub("|".join(_TAILS), "", symbol).upper()), source)
+def _by_name(symbol: str, source: str, markets: Mapping[str, MarketSpec]) -> ChosenCalendar:
+    bare = re.sub("|".join(_TAILS), "", symbol)
+    spec = find_market(symbol, markets) or find_market(bare, markets)
+    if spec is None:
+        return _by_letters(bare, source)
+    if spec.closes and spec.calendar == ALWAYS_OPEN:
+        return ChosenCalendar(None, f"the market {spec.symbol} expects gaps and names no calendar")
+    return ChosenCalendar(spec.hours, f"the market {spec.symbol}")
 
 
-def _by_letters(symbol: str, plain: str, source: str) -> ChosenCalendar:
+def _by_letters(symbol: str, source: str) -> ChosenCalendar:
     name, reason = "", ""
+    plain = re.sub(r"[^A-Z0-9]", "", symbol.upper())
     base, quote = plain[:3], plain[3:]
-    coin = next((coin for coin in _COINS if plain.endswith(coin) and plain != coin), None)
-    if base in _METALS and quote in _CURRENCIES:
+    coin = _COIN.search(symbol.upper())
+    if source.lower() in _COIN_VENUES:
+        name, reason = ALWAYS_OPEN, f"the exchange {source}"
+    elif base in _METALS and quote in _CURRENCIES:
         name, reason = "metals", f"the metal {base}"
     elif base in _CURRENCIES and quote in _CURRENCIES:
         name, reason = "fx", f"the currencies {base} and {quote}"
     elif coin is not None:
-        name, reason = ALWAYS_OPEN, f"a pair in {coin}"
-    elif source.lower() in _COIN_VENUES:
-        name, reason = ALWAYS_OPEN, f"the exchange {source}"
+        name, reason = ALWAYS_OPEN, f"a pair in {coin[1]}"
     return ChosenCalendar(calendar(name), reason) if name else ChosenCalendar(None, f"no market {symbol} is known")
-
-
-def _known(name: str, extra: Path | None) -> MarketSpec | None:
-    try:
-        return market_spec(name, extra)
-    except ConfigError:
-        # The file itself was read before: only the name is unknown.
-        return None

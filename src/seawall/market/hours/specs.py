@@ -119,16 +119,21 @@ def market_spec(symbol: str, extra: Path | None = None) -> MarketSpec:
         ConfigError: There is no such market, or the user's file is refused.
     """
     markets = load_markets(extra)
-    wanted = _plain(symbol)
-    for spec in markets.values():
-        if _plain(spec.symbol) == wanted:
-            return spec
-    names = {_plain(alias): spec for spec in markets.values() for alias in spec.aliases}
-    if wanted in names:
-        return names[wanted]
-    near = difflib.get_close_matches(wanted, [*map(_plain, markets), *names], n=1)
+    found = find_market(symbol, markets)
+    if found is not None:
+        return found
+    names = [name for spec in markets.values() for name in (spec.symbol, *spec.aliases)]
+    near = difflib.get_close_matches(_plain(symbol), map(_plain, names), n=1)
     hint = f"; did you mean {near[0]}?" if near else ";"
     raise ConfigError(f"market {symbol!r} is unknown{hint} allowed: {', '.join(markets)}, or one of a file of your own")
+
+
+def find_market(symbol: str, markets: Mapping[str, MarketSpec]) -> MarketSpec | None:
+    """Return the market of a name, or else of an alias, as `market_spec` does; None where there is none."""
+    wanted = _plain(symbol)
+    named = [spec for spec in markets.values() if _plain(spec.symbol) == wanted]
+    aliased = [spec for spec in markets.values() if wanted in map(_plain, spec.aliases)]
+    return next(iter((*named, *aliased)), None)
 
 
 def load_markets(extra: Path | None = None) -> dict[str, MarketSpec]:
