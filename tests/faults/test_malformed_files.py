@@ -134,6 +134,11 @@ UNREADABLE = {
         _text("Price,Close,Close", "Ticker,A,B", "Date,,", "2024-01-31,1,2"),
         "holds several symbols beside each other",
     ),
+    "UTF-16 that does not say so": (
+        "x.csv",
+        _text(*_lines()).decode().encode("utf-16-le"),
+        "byte 0x00 at place 1 .*UTF-16 or UTF-32 without a byte order mark",
+    ),
     "half of a UTF-16 file": ("x.csv", _text(*_lines()).decode().encode("utf-16")[:-1], "UTF-16 with half a character"),
     "a letter of Latin-1 in a cell": (
         "x.csv",
