@@ -84,8 +84,8 @@ def _header(content: Any, origin: str) -> _Header:
         refuse_encoding(content)
     if "\0" in lines[0]:
         raise ValueError(
-            f"byte 0x00 at place {head.index(0)} (line 1) stands in no text in UTF-8: it is text in UTF-16 or UTF-32 without a byte "
-            "order mark, or no text; save the file as UTF-8"
+            f"byte 0x00 at place {head.index(0)} (line 1) stands in no text in UTF-8: it is text in UTF-16 or UTF-32 without a "
+            "byte order mark, or no text; save the file as UTF-8"
         )
     above = int(len(lines) > 1 and any(title in lines[0].lower() for title in TITLES))
     separator = max(_SEPARATORS, key=lines[above].count)
