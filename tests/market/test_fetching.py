@@ -542,6 +542,23 @@ def test_a_venue_that_gives_its_newest_page_to_a_start_before_its_time_is_search
     assert hours(store) == list(range(400))
 
 
+def test_a_delisted_symbol_of_such_a_venue_loses_nothing_after_a_long_hole(store):
+    source = windows()
+    source.now = at(900)
+    newest = source.bars.tail(10)
+    source.bend = lambda page, number: newest if source.asked[number - 1][0] < -200_000 else page
+    fetched(store, source, start=0)
+    assert bars_digest(store.load(REFERENCE)[0]) == bars_digest(source.bars)
+
+
+def test_a_range_before_a_venue_s_history_is_found_empty_without_a_walk_through_it(store):
+    source = ListSource(hourly(100, first=4_000))
+    with pytest.raises(DataError, match="listed has no closed 1h bar of AAA before 2024-06-05"):
+        fetched(store, source, start=0, stop=3_744)
+    # 3,744 hours are 375 windows of 10.
+    assert len(source.asked) < 20
+
+
 def test_an_open_bar_is_not_kept_over_an_interruption_where_the_venue_has_no_clock(store):
     source = ListSource(hourly(60), 10)
     source.now = None

@@ -35,6 +35,7 @@ class Questions:
         symbol: In the venue's words.
         timeframe: Length of a bar.
         answers: Answers in a row that must agree before silence is believed.
+        settled_ms: Moment up to which the venue may be asked to see how it answers, whatever range is wanted.
     """
 
     source: BarSource
@@ -42,6 +43,7 @@ class Questions:
     symbol: str
     timeframe: Timeframe
     answers: int
+    settled_ms: int
     _looks_ahead: bool | None = field(default=None, init=False)
 
     @property
@@ -118,12 +120,18 @@ class Questions:
     def looks_ahead(self, stop_ms: int) -> bool:
         """Say whether an answer begins with the first bar from its start on, however far; else it covers a page's length of time.
 
-        The venue is asked for bars from long before the first one, as often as answers must agree: one empty answer is enough to
-        take it for a venue of windows, which costs time and never a bar.
+        The venue is asked for bars from long before the first one, as often as answers must agree, and then for one before those
+        that it gave. A venue that gives none, or its newest ones, is taken for one of windows, which costs time and never a bar.
         """
         if self._looks_ahead is None:
-            self._looks_ahead = all(len(self.page(BEGINNING_MS, stop_ms)) for _ in range(self.answers))
+            stop = max(stop_ms, self.settled_ms)
+            pages = [page for _ in range(self.answers) if len(page := self.page(BEGINNING_MS, stop))]
+            self._looks_ahead = len(pages) == self.answers and not self._heard_before(pages)
         return self._looks_ahead
+
+    def _heard_before(self, pages: list[pd.DataFrame]) -> bool:
+        first = min(int(timestamps_ms(page)[0]) for page in pages)
+        return len(self.page(first - self.window, first)) > 0
 
     def answers_by_windows(self) -> None:
         """Note that the venue has been seen not to look ahead."""

@@ -125,16 +125,18 @@ class Fetch:
             return Imported(held.folder, "unchanged", held.manifest)
         if clock.note:
             self._show(replace(self._shown, note=clock.note))
-        gathered = self._gather(series, held, (start_ms, stop), stop if clock.venue_ms is not None else clock.settled_before)
+        gathered = self._gather(series, held, (start_ms, stop), clock)
         if clock.note:
             gathered.notes.append(clock.note)
         if clock.venue_ms is None and not clock.settled(stop):
             _drop_newest(gathered, held)
         return self._import(series, gathered, clock, stop, replaces=held is not None or self._rules.overwrite)
 
-    def _gather(self, series: SeriesName, held: Held | None, span: tuple[int | None, int], keep_until: int) -> _Gathered:
+    def _gather(self, series: SeriesName, held: Held | None, span: tuple[int | None, int], clock: Clock) -> _Gathered:
         start, stop = span
-        segment = SegmentFetch(self._source, self._ask, self._rules, series, keep_until, self._show)
+        settled = clock.settled_before
+        keep_until = stop if clock.venue_ms is not None else settled
+        segment = SegmentFetch(self._source, self._ask, self._rules, series, keep_until, settled, self._show)
         partial = self._partial(series)
         if held is None:
             found = segment.fetch(partial / "whole", start, stop)

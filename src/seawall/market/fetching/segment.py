@@ -30,6 +30,7 @@ class SegmentFetch:
         rules: What a fetch may do.
         series: What is fetched.
         keep_until: Moment after which nothing is kept on disk before the stretch is whole: what is there may be open still.
+        settled_ms: Moment before which nothing is open, nor will be added.
         on_progress: Told after every page.
     """
 
@@ -38,6 +39,7 @@ class SegmentFetch:
     rules: FetchRules
     series: SeriesName
     keep_until: int
+    settled_ms: int
     on_progress: Callable[[FetchProgress], None]
 
     def fetch(self, folder: Path, start_ms: int | None, stop_ms: int) -> pd.DataFrame:
@@ -50,7 +52,9 @@ class SegmentFetch:
             DataError: The venue contradicts itself, or the disk is full. What was fetched is kept.
             TransientError: The venue failed for now. What was fetched is kept.
         """
-        walk = Walk(Questions(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers))
+        walk = Walk(
+            Questions(self.source, self.ask, self.series.symbol, self.series.timeframe, self.rules.answers, self.settled_ms)
+        )
         partial = Partial(folder, self._identity(), start_ms)
         # Told, but not stored: a fetch that was stopped and gone on with leaves the same as one that was not.
         if partial.damage:
