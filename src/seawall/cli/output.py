@@ -22,10 +22,11 @@ def print_json(document: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
-    """Build a table whose first column is text and whose other columns are aligned right; a cell shows what it holds, as it is."""
-    result = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    """Build a table whose first column is text and whose other columns are aligned right; every text is shown as it is."""
+    shown = Text(title, style="table.title") if title else None
+    result = Table(title=shown, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
-        result.add_column(column, justify="left" if number == 0 else "right", no_wrap=True)
+        result.add_column(Text(column), justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows:
         result.add_row(*(Text(str(cell)) for cell in row))
     return result
