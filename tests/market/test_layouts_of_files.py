@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from seawall.core.bars import timestamps_ms
+from seawall.core.errors import DataError
 from seawall.market.files import read_bars
 
 # Two hourly bars of 31 January 2024.
@@ -46,6 +47,14 @@ LAYOUTS = {
     "American dates and half days": both("01/31/2024,3:00 PM", "01/31/2024,4:00 PM", "Date,Time,Open,High,Low,Close,Volume"),
     "whole times beside a date": both("2024-01-31,1706713200", "2024-01-31,1706716800", "date,time,open,high,low,close,volume"),
     "whole dates beside a time": both("2024-01-31 15:00,15:00", "2024-01-31 16:00,16:00", "date,time,open,high,low,close,volume"),
+    "datetime and time": both("2024-01-31,15:00", "2024-01-31,16:00", "datetime,time,open,high,low,close,volume"),
+    "timestamp and time of digits": both("20240131,150000", "20240131,160000", "timestamp,time,open,high,low,close,volume"),
+    "date and a clock of any name": both("2024-01-31,3:00 PM", "2024-01-31,4:00 PM", "date,Uhrzeit,open,high,low,close,volume"),
+    "Tickstory": both("20240131,15:00:00", "20240131,16:00:00", "Date,Timestamp,Open,High,Low,Close,Volume"),
+    "whole times beside an hour": both("2024-01-31 15:00,15", "2024-01-31 16:00,16", "date,hour,open,high,low,close,volume"),
+    "whole times beside a time of day": both("1706713200,15:00", "1706716800,16:00", "timestamp,time,open,high,low,close,volume"),
+    "a first line for Excel": ["sep=;", *(line.replace(",", ";") for line in both("1706713200", "1706716800"))],
+    "a column of times that says UTC": both("2024.01.31 15:00:00", "2024.01.31 16:00:00", "Time (UTC),Open,High,Low,Close,Volume"),
     "TradingView": both("1706713200", "1706716800", "time,open,high,low,close,Volume"),
     "MetaTrader 5 in Python": [
         "time,open,high,low,close,tick_volume,spread,real_volume",
@@ -136,6 +145,10 @@ REMARKS = {
     "a file that is newest first is said": (DOWNLOADED, "is newest first"),
     "changing offsets are said": (LAYOUTS["offsets of summer time"], "offsets in column timestamp change"),
     "the clock of HistData is said": (LAYOUTS["HistData"], r"EST (UTC-5)"),
+    "a time of day that tells the rows of one date apart is said": (
+        LAYOUTS["datetime and time"],
+        "column time is their time of day",
+    ),
     "a time that is not needed is said": (LAYOUTS["whole dates beside a time"], "column time is ignored"),
 }
 
@@ -144,6 +157,36 @@ REMARKS = {
 def test_how_a_layout_was_read_is_said(tmp_path, case):
     lines, words = case
     assert words in " | ".join(read(tmp_path, lines).attrs["notes"])
+
+
+def test_days_beside_an_hour_stay_days_where_none_repeats(tmp_path):
+    bars = read(tmp_path, both("2024-01-30,15:00", "2024-01-31,16:00", "date,closing hour,open,high,low,close,volume"))
+    assert timestamps_ms(bars).tolist() == [1_706_572_800_000, 1_706_659_200_000]
+    assert "not known here are ignored: closing_hour" in " ".join(bars.attrs["notes"])
+
+
+def test_a_column_of_one_s_own_is_no_clock(tmp_path):
+    lines = both("2024-01-31,1000", "2024-01-31,1100", "date,hour,open,high,low,close,volume")
+    assert read(tmp_path, lines)["timestamp"].dt.hour.tolist() == [10, 11]
+    own = read_bars(tmp_path / "bars.csv", own=["hour"])
+    assert own["timestamp"].dt.hour.tolist() == [0, 0]
+    assert own["hour"].tolist() == [1000.0, 1100.0]
+
+
+REFUSED = {
+    "hours that may be minutes": (both("2024-01-31,15", "2024-01-31,16", "date,hour,open,high,low,close,volume"), "told apart"),
+    "a time of day under another date": (
+        both("2024-01-31,15:00", "2024-01-31,16:00", "Day,Time,Open,High,Low,Close,Volume"),
+        "row 0 has time = '15:00', a time of day without its date; needed: a column named date",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_times_of_day_that_come_to_no_time_are_refused(tmp_path, case):
+    lines, words = case
+    with pytest.raises(DataError, match=words):
+        read(tmp_path, lines)
 
 
 def test_times_whose_column_says_gmt_need_no_remark_on_their_zone(tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
-from seawall.market.formats.apart import joined_times
+from seawall.market.formats.apart import clock_beside, joined_times, refuse_clock_alone
 from seawall.market.formats.columns import numbers, times
 from seawall.market.formats.delimited import REMARKS
 from seawall.market.formats.dialects import Dialect, bar_names, plain_names, recognise, remarks
@@ -102,7 +103,7 @@ def _bars(table: pd.DataFrame, origin: str, own: Sequence[str]) -> pd.DataFrame:
     extra = _own_names(own, list(table.columns), origin)
     if not len(table):
         raise DataError(f"{origin} has columns but no rows; at least two bars are needed")
-    moments, said = _times(table, dialect, origin)
+    moments, said, dialect = _times(table, dialect, extra.values(), origin)
     kept = {name: name for name in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if name in table.columns} | extra
     kept, left_out = _without_scaled(kept, scaling, set(extra), origin)
     values: dict[str, np.ndarray] = {name: numbers(table[column], name, origin) for name, column in kept.items()}
@@ -117,10 +118,25 @@ def _bars(table: pd.DataFrame, origin: str, own: Sequence[str]) -> pd.DataFrame:
     return bars
 
 
-def _times(table: pd.DataFrame, dialect: Dialect, origin: str) -> tuple[pd.Series, list[str]]:
+def _times(table: pd.DataFrame, dialect: Dialect, own: Collection[str], origin: str) -> tuple[pd.Series, list[str], Dialect]:
+    """Return the times, remarks, and the dialect with the column of times of day that was found beside dates that repeat."""
+    order = dialect.day_first
     if dialect.clock is not None:
-        return joined_times(table, (dialect.time, dialect.clock), origin, day_first=dialect.day_first)
-    return times(table[dialect.time], dialect.time, origin, day_first=dialect.day_first, zone_known=dialect.utc)
+        return *joined_times(table, (dialect.time, dialect.clock), origin, day_first=order), dialect
+    try:
+        moments, said = times(table[dialect.time], dialect.time, origin, day_first=order, zone_known=dialect.utc)
+    except DataError:
+        refuse_clock_alone(table[dialect.time], dialect.time, origin)
+        raise
+    clock = clock_beside(table, moments, {dialect.time, *BAR_COLUMNS, *OPTIONAL_COLUMNS, *own})
+    if clock is None:
+        return moments, said, dialect
+    moments, said = joined_times(table, (dialect.time, clock), origin, day_first=order)
+    return (
+        moments,
+        [*said, f"dates in column {dialect.time} repeat: column {clock} is their time of day"],
+        replace(dialect, clock=clock),
+    )
 
 
 def _is_newest_first(bars: pd.DataFrame) -> bool:

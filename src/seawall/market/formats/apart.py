@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,38 @@ _CLOCK = r"^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(\.[0-9]+)?)?\s*([AaPp][Mm])?$"
 _DIGITS = r"^[0-9]{1,6}$"
 _ALLOWED = "allowed: times of day as 15:30, 15:30:00 or 153000"
 _LARGEST_HHMM = 2_359
+# Names under which digits are times of day too; text as 15:30 is one under any name.
+_CLOCK_NAMES = ("time", "hour", "clock", "time_of_day")
+
+
+def clock_beside(table: pd.DataFrame, moments: pd.Series[Any], taken: Collection[str]) -> str | None:
+    """Return the column of times of day that tells the rows of one date apart; None where no date repeats, or no column does.
+
+    Args:
+        table: The file's columns.
+        moments: What its column of times came to.
+        taken: Columns of another meaning.
+    """
+    days = moments.dropna()
+    starts = days.dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+    if (starts % _DAY_MS).any() or np.unique(starts).size == starts.size:
+        return None
+    for name in table.columns:
+        given = table[name].dropna()
+        pattern = f"{_CLOCK}|{_DIGITS}" if name in _CLOCK_NAMES else _CLOCK
+        if name not in taken and not given.empty and _is_clock(given, table[name], pattern):
+            return str(name)
+    return None
+
+
+def refuse_clock_alone(column: pd.Series[Any], name: str, origin: str) -> None:
+    """Refuse times of day where whole times should be, and say what is needed."""
+    given = column.dropna()
+    if not given.empty and _is_clock(given, column, _CLOCK):
+        raise DataError(
+            f"{origin} row {given.index[0]} has {name} = {given.iloc[0]!r}, a time of day without its date; "
+            "needed: a column named date beside it, or whole times as in 2024-01-31 15:30"
+        )
 
 
 def joined_times(
@@ -41,13 +74,12 @@ def joined_times(
     """
     date, clock = names
     given = table[clock].dropna()
-    if not given.empty and not _is_clock(given, table[clock]):
+    if not given.empty and not _is_clock(given, table[clock], f"{_CLOCK}|{_DIGITS}"):
         moments, said = times(table[clock], clock, origin, day_first=day_first)
         return moments, [*said, f"column {date} is ignored: column {clock} holds whole times"]
     moments, said = times(table[date], date, origin, day_first=day_first)
     if given.empty:
         return moments, said
-    of_day = _each_once(table[clock], clock, origin)
     starts = moments.dt.tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
     known = moments.notna().to_numpy()
     if np.unique(starts[known] % _DAY_MS).size > 1:
@@ -58,15 +90,14 @@ def joined_times(
             f"{origin} row {first} has {date} = {table[date].iloc[first]!r} beside {clock} = {table[clock].iloc[first]!r}: "
             "a date at an hour of its own; allowed: dates alone, beside times of day"
         )
-    joined: Any = moments + of_day
+    joined: Any = moments + _each_once(table[clock], clock, origin)
     return joined, said
 
 
-def _is_clock(given: pd.Series[Any], column: pd.Series[Any]) -> bool:
-    first = str(given.iloc[0]).strip()
+def _is_clock(given: pd.Series[Any], column: pd.Series[Any], pattern: str) -> bool:
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_float_dtype(column):
         return False
-    return re.match(f"{_CLOCK}|{_DIGITS}", first) is not None
+    return re.match(pattern, str(given.iloc[0]).strip()) is not None
 
 
 def _each_once(column: pd.Series[Any], name: str, origin: str) -> Any:

@@ -47,11 +47,13 @@ DIALECTS = (
     Dialect("Binance dump", "open_time", ("close_time",), _BINANCE_REST, oldest_first=True),
     Dialect("Yahoo", "date", ("adj_close",), _ADJUSTED),
     Dialect("Yahoo", "datetime", ("adj_close",), _ADJUSTED),
+    Dialect("Tickstory: date and time apart", "date", clock="timestamp"),
     Dialect("ccxt or generic", "timestamp"),
     Dialect("CryptoDataDownload", "unix", ("date", "symbol"), _SAID_TWICE),
     Dialect("MetaTrader, Stooq: date and time apart", "date", clock="time"),
     Dialect("Dukascopy", "gmt_time", utc=True, day_first=True),
     Dialect("Dukascopy", "local_time", day_first=True),
+    Dialect("Dukascopy", "time_(utc)", utc=True),
     Dialect("freqtrade or Yahoo", "date"),
     Dialect("Yahoo", "datetime"),
     Dialect("Binance", "open_time"),
@@ -99,7 +101,7 @@ HEADLESS = (
 )
 
 # First lines that are no names, by what stands in them.
-TITLES = ("cryptodatadownload.com",)
+TITLES = ("cryptodatadownload.com", "sep=")
 
 # What sources call the columns of `seawall.core.bars`.
 ALIASES = {
