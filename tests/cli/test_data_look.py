@@ -151,3 +151,8 @@ def test_the_table_of_markets_shows_sessions_however_written_and_numbers_with_al
     refused = seawall("data", "check", "x.csv", "--markets", mine)
     assert refused.code == 2
     assert "extends is ['ETH']" in refused.err
+
+
+def test_a_folder_that_looks_like_markup_is_told_as_it_is(seawall, tmp_path):
+    told = seawall("data", "list", "--data-dir", tmp_path / "a[red]b[")
+    assert (told.code, "a[red]b[. Fetch some" in told.out) == (0, True)

@@ -29,7 +29,8 @@ def list_series(data_dir: options.DataFolder = options.DATA, json: options.Json 
         print_json({"series": manifests})
         return
     if not manifests:
-        out.print(f"Nothing is stored under {data_dir.resolve()}. Fetch some:  seawall data fetch ccxt BTC/USDT, or import a file")
+        told = f"Nothing is stored under {data_dir.resolve()}. Fetch some:  seawall data fetch ccxt BTC/USDT, or import a file"
+        out.print(told, markup=False)
         return
     sound = [entry for entry in manifests if not entry.get("problem")]
     bars = [
