@@ -39,6 +39,7 @@ def both(one: str, two: str, header: str = HEADER) -> list[str]:
 
 
 LAYOUTS = {
+    "digits to the hour": both("2024013115", "2024013116"),
     "digits to the minute": both("202401311500", "202401311600"),
     "digits to the second": both("20240131150000", "20240131160000"),
     "digits in quotes": both('"202401311500"', '"202401311600"'),
@@ -130,6 +131,11 @@ def test_what_a_system_adds_to_a_zip_is_passed_over(tmp_path):
 def test_days_in_digits_are_days(tmp_path):
     bars = read(tmp_path, both("20240131", "20240201"))
     assert bars["timestamp"].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-31", "2024-02-01"]
+
+
+def test_seconds_that_look_like_dates_to_the_hour_are_seconds_where_one_is_no_date(tmp_path):
+    bars = read(tmp_path, both("2024013100", "2024016700"))
+    assert timestamps_ms(bars).tolist() == [2_024_013_100_000, 2_024_016_700_000]
 
 
 def test_an_empty_cell_among_dates_in_digits_is_a_missing_time(tmp_path):

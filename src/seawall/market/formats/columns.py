@@ -18,8 +18,10 @@ _SMALLEST_COUNT = 1e8
 # Nanoseconds end here, in the year 2262.
 _LARGEST_COUNT = 9.2e18
 # Numbers of so many digits that start with one of these years are dates, as 20240131, 202401311530 and 20240131153000; counts
-# since 1970 of that size would lie in 1970, in 1976 to 1978, and after the year 2570.
-_DATE_DIGITS = (8, 12, 14)
+# since 1970 of that size would lie in 1970, in 1976 to 1978, and after the year 2570. Seconds of 2030 to 2036 have ten digits and
+# start so too: they are dates, as 2024013115, where every one of them is.
+_DATE_DIGITS = (8, 10, 12, 14)
+_DIGITS_OF_SECONDS = 10
 _DATE_YEARS = (1900, 2100)
 _EARLY = np.datetime64("1990-01-01")
 
@@ -55,7 +57,7 @@ def times(
     """Return a column as UTC times.
 
     Args:
-        column: As the file has it: times with or without a zone, counts since 1970, dates of 8, 12 or 14 digits, or text.
+        column: As the file has it: times with or without a zone, counts since 1970, dates of 8, 10, 12 or 14 digits, or text.
         name: Its name.
         origin: The file, for the message.
         day_first: Whether 03.04.2024 is the third of April; None where only the file can tell.
@@ -144,6 +146,8 @@ def _dates(values: np.ndarray, present: np.ndarray, name: str, origin: str) -> p
     sound = (month >= 1) & (month <= 12) & (day >= 1) & (date.astype("datetime64[M]") == month_start)
     sound &= (hour < 24) & (minute < 60) & (second < 60)
     wrong = np.flatnonzero(present & ~sound)
+    if wrong.size and digits == _DIGITS_OF_SECONDS:
+        return None
     if wrong.size:
         raise DataError(
             f"{origin} row {wrong[0]} has {name} = {values[wrong[0]]:.15g}, which is no date "

@@ -14,6 +14,7 @@ _PARSE: Any = pd.to_datetime
 _NUMBERS: Any = pd.to_numeric
 # Names of zones that sources put behind a time, and the same in ISO 8601.
 _NAMED_ZONES = {r"\s*(?:UTC|GMT)\s*([+-]\d\d:?\d\d)$": r"\1", r"\s*(?:UTC|GMT)$": "Z"}
+_ZONE_NAMES = "UTC|GMT"
 _DAY_AND_MONTH = r"^([0-9]{1,2})([./-])([0-9]{1,2})[./-]([0-9]{4})(?:[ T,]+(.*))?$"
 _HALF_DAYS = ("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %I:%M %p", "%Y-%m-%d %I-%p")
 _ZONE = r"[T ][0-9]{1,2}(?::?[0-9]{2}){0,2}(?:\.[0-9]+)?\s*([+-][0-9]{2}(?::?[0-9]{2})?|Z)$"
@@ -42,8 +43,9 @@ def written_times(column: Any, name: str, origin: str, *, day_first: bool | None
     except ValueError:
         # Slower: other ways to write a time, and to name the value at fault.
         pass
-    for pattern, iso in _NAMED_ZONES.items():
-        text = text.str.replace(pattern, iso, regex=True)
+    if text.str.contains(_ZONE_NAMES, na=False).any():
+        for pattern, iso in _NAMED_ZONES.items():
+            text = text.str.replace(pattern, iso, regex=True)
     said: list[str] = []
     if text[present].str.match(_DAY_AND_MONTH).mean() > 0.5:
         text, said = _year_first(text, column, (name, origin), day_first)
