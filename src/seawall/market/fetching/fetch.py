@@ -29,6 +29,9 @@ from seawall.market.storage.store import Imported, Store
 
 __all__ = ["Fetch", "FetchProgress", "FetchRules"]
 
+# No market is closed for so long.
+_LATE_MS = 7 * 86_400_000
+
 
 @dataclass
 class _Gathered:
@@ -128,6 +131,7 @@ class Fetch:
         gathered = self._gather(series, held, (start_ms, stop), clock)
         if clock.note:
             gathered.notes.append(clock.note)
+        _tell_late_first_bar(gathered, self._source.name, series)
         if clock.venue_ms is None and not clock.settled(stop):
             _drop_newest(gathered, held)
         return self._import(series, gathered, clock, stop, replaces=held is not None or self._rules.overwrite)
@@ -206,6 +210,15 @@ class Fetch:
 def _before(start: int | None, other: int | None) -> bool:
     """Say whether a start lies before another; None is the venue's earliest bar."""
     return other is not None and (start is None or start < other)
+
+
+def _tell_late_first_bar(gathered: _Gathered, venue: str, series: SeriesName) -> None:
+    """Note it where a venue's bars begin long after the start that was asked for: some venues keep their newest ones alone."""
+    first, start = timestamps_ms(gathered.bars)[:1], gathered.covered_from
+    if start is not None and len(first) and first[0] - start > _LATE_MS:
+        gathered.notes.append(
+            f"bars from {iso_ms(start)} on were asked for, but {venue} has none of {series.symbol} before {iso_ms(int(first[0]))}"
+        )
 
 
 def _drop_newest(gathered: _Gathered, held: Held | None) -> None:
