@@ -12,6 +12,7 @@ from fakes.sources import hourly
 from seawall.core.bars import bars_digest
 from seawall.core.errors import ConfigError, DataError
 from seawall.market.checks.quality import QualityParams, apply_quality
+from seawall.market.files import read_bars
 from seawall.market.formats.dialects import BINANCE_DUMP_COLUMNS
 from seawall.market.formats.tables import write_tables
 from seawall.market.sources.files import find_series, search
@@ -213,6 +214,32 @@ def test_a_file_of_several_symbols_below_each_other_is_as_many_series(tmp_path, 
     found = find_series([str(tmp_path / f"panel{suffix}")])
     assert [(one.symbol, one.origin) for one in found] == [(name, f"panel{suffix} {name}") for name in parts]
     assert [bars_digest(one.read()) for one in found] == [bars_digest(bars) for bars in parts.values()]
+
+
+def several(suffix, path):
+    """Write the bars of two symbols below each other, hour by hour."""
+    parts = {"AAA": hourly(20), "BBB": hourly(30, seed=1)}
+    table = pd.concat([bars.assign(symbol=name) for name, bars in parts.items()]).sort_values("timestamp", kind="stable")
+    if suffix == ".zip":
+        with zipfile.ZipFile(path / "panel.zip", "w") as archive:
+            archive.writestr("panel.csv", table.to_csv(index=False))
+    else:
+        write_tables(path / f"panel{suffix}", {"/1h": table})
+    return parts
+
+
+def test_a_zip_of_several_symbols_is_as_many_series(tmp_path):
+    parts = several(".zip", tmp_path)
+    found = find_series([str(tmp_path)])
+    assert [one.symbol for one in found] == list(parts)
+    assert [bars_digest(one.read()) for one in found] == [bars_digest(bars) for bars in parts.values()]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".zip", ".h5"])
+def test_several_symbols_are_not_read_as_the_bars_of_one(tmp_path, suffix):
+    several(suffix, tmp_path)
+    with pytest.raises(DataError, match=r"holds 2 symbols below each other \(AAA, BBB\); needed: one symbol a table"):
+        read_bars(tmp_path / f"panel{suffix}")
 
 
 def test_a_column_of_one_symbol_is_ignored_and_said(tmp_path):

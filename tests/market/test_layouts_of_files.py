@@ -115,6 +115,11 @@ def test_text_with_a_byte_order_mark_is_read_in_its_encoding(tmp_path, encoding)
     assert_the_two_bars(read(tmp_path, METATRADER, encoding=encoding))
 
 
+def test_lines_that_end_as_on_old_systems_are_lines(tmp_path):
+    (tmp_path / "bars.csv").write_bytes("\r".join(both("1706713200", "1706716800")).encode())
+    assert_the_two_bars(read_bars(tmp_path / "bars.csv"))
+
+
 @pytest.mark.parametrize("name", ["bars.tsv", "bars.txt", "BARS.CSV"])
 def test_delimited_text_is_read_under_its_other_suffixes(tmp_path, name):
     assert_the_two_bars(read(tmp_path, both("1706713200", "1706716800"), name))

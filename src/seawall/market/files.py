@@ -21,6 +21,7 @@ from seawall.market.formats.dialects import Dialect, bar_names, plain_names, rec
 from seawall.market.formats.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
 
 _SYMBOL_COLUMNS = ("symbol", "tic", "ticker")
+_SYMBOLS_SHOWN = 5
 
 
 def read_bars(
@@ -45,8 +46,8 @@ def read_bars(
 
     Raises:
         ConfigError: A name in `own` is that of a price or of the volume, or HDF5 is asked for and not installed.
-        DataError: The file is missing, empty, unreadable, lacks a column, holds several tables and no key is given, or holds a
-            value that is no time or number.
+        DataError: The file is missing, empty, unreadable, lacks a column, holds several tables or symbols and none is named, or
+            holds a value that is no time or number.
     """
     found = _find(path, root)
     keys = table_keys(found)
@@ -57,14 +58,23 @@ def read_bars(
     tables = read_tables(found, wanted, lambda names: _refuse_header(names, found.name))
     (table,) = tables.values()
     origin = found.name if len(keys) == 1 else f"{found.name} {wanted}"
-    return _bars(table, origin, own) if symbol is None else _bars(_of_symbol(table, symbol), f"{origin} {symbol}", own)
+    if symbol is not None:
+        return _bars(_of_symbol(table, symbol), f"{origin} {symbol}", own)
+    several = _symbols_of(table)
+    if len(several) > 1:
+        shown = ", ".join(several[:_SYMBOLS_SHOWN]) + (", …" if len(several) > _SYMBOLS_SHOWN else "")
+        raise DataError(
+            f"{origin} holds {len(several)} symbols below each other ({shown}); needed: one symbol a table, "
+            "as seawall data import makes of Parquet, feather and CSV files"
+        )
+    return _bars(table, origin, own)
 
 
 def symbols_in(path: Path) -> list[str]:
     """Return the symbols of a file that holds the bars of several below each other, told apart by a column of their names.
 
     Args:
-        path: A Parquet, feather or CSV file, as ``seawall data align`` writes one.
+        path: A Parquet, feather, CSV or zipped CSV file, as ``seawall data align`` writes one.
 
     Returns:
         Names in the order in which they first stand; none where there is no such column, or only one name in it.
@@ -72,8 +82,14 @@ def symbols_in(path: Path) -> list[str]:
     if not any(_is_symbol_column(name) for name in column_names(path)):
         return []
     (table,) = read_tables(path).values()
-    names = [str(name) for name in table[_symbol_column(table)].dropna().unique()]
+    names = _symbols_of(table)
     return names if len(names) > 1 else []
+
+
+def _symbols_of(table: pd.DataFrame) -> list[str]:
+    """Return the names in the column of symbols, in the order in which they first stand; none where there is no such column."""
+    column = next((name for name in table.columns if _is_symbol_column(str(name))), None)
+    return [] if column is None else [str(name) for name in table[column].dropna().unique()]
 
 
 def _symbol_column(table: pd.DataFrame) -> str:

@@ -58,7 +58,7 @@ def read_csv(path: Path, check: Check | None = None) -> pd.DataFrame:
 
 
 def csv_columns(path: Path) -> list[str]:
-    """Return the names of the columns of a delimited file, without reading its rows."""
+    """Return the names of the columns of a delimited file, zipped or not, without reading its rows."""
     return _header(as_utf8(head_bytes(path)), path.name).names
 
 
@@ -79,7 +79,9 @@ def read_zip(path: Path, check: Check | None = None) -> pd.DataFrame:
 def _header(content: Any, origin: str) -> _Header:
     """Tell the names, what separates them, and how many lines stand before the rows."""
     head = bytes(memoryview(content)[:_HEAD]).removeprefix(b"\xef\xbb\xbf")
-    lines = [line.strip("\r") for line in head.decode("utf-8", errors="surrogateescape").split("\n", 4)[:4]]
+    # Some old systems end lines with \r alone.
+    text = head.decode("utf-8", errors="surrogateescape").replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n", 4)[:4]
     if any("\udc80" <= sign <= "\udcff" for sign in lines[0]):
         refuse_encoding(content)
     if "\0" in lines[0]:

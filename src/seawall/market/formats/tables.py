@@ -55,7 +55,7 @@ def table_keys(path: Path) -> list[str]:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a Parquet, feather or CSV file without reading its rows; none of a zip or an HDF5 file.
+    """Return the column names of a Parquet, feather, CSV or zipped CSV file without reading its rows; none of an HDF5 file.
 
     Raises:
         DataError: The file is missing, empty, of another kind than its name says, or unreadable.
@@ -67,7 +67,7 @@ def column_names(path: Path) -> list[str]:
         if kind == "feather":
             with _ARROW.memory_map(str(path)) as source:
                 return [str(name) for name in _ARROW.ipc.open_file(source).schema.names]
-        return csv_columns(path) if kind in ("text or unknown", "gzip") else []
+        return csv_columns(path) if kind in ("text or unknown", "gzip", "zip") else []
     except _UNREADABLE as error:
         raise _cannot_be_read(path, error) from error
 

@@ -20,6 +20,8 @@ _MOST_RATIO = 200
 _ALWAYS_UNPACKED = 2**20
 _PIECE = 2**24
 _HEAD = 2**20
+# Monthly dumps are many, and the names of columns are short.
+_ZIP_HEAD = 2**16
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What systems put into a zip beside the file.
 _BESIDE = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$|desktop\.ini$)")
@@ -48,7 +50,13 @@ def file_bytes(path: Path) -> Any:
 
 
 def head_bytes(path: Path) -> Any:
-    """Return the first MiB of a delimited file, unpacked where it is gzipped."""
+    """Return the first part of a delimited file, unpacked where it is gzipped or zipped.
+
+    Raises:
+        DataError: It is a zip that is damaged, encrypted, or holds anything but one CSV.
+    """
+    if path.suffix.lower() == ".zip":
+        return _from_zip(path, _ZIP_HEAD)[1]
     with _ARROW.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None) as stream:
         return stream.read(_HEAD)
 
@@ -100,15 +108,21 @@ def zip_member(path: Path) -> tuple[str, bytes]:
             its size, or is not what its checksum says.
     """
     _verify_checksum(path)
+    name, content = _from_zip(path)
+    if not content:
+        raise DataError(f"{path.name} holds {name!r}, which is empty (0 bytes)")
+    return Path(name).name, content
+
+
+def _from_zip(path: Path, most: int = -1) -> tuple[str, bytes]:
+    """Return the name of the one CSV file in a zip, and its first bytes, or all."""
     try:
         with zipfile.ZipFile(path) as archive:
             member = _only_member(archive, path.name)
-            content = archive.read(member)
+            with archive.open(member) as stream:
+                return member.filename, stream.read(most)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OverflowError) as error:
         raise DataError(f"{path.name} is a damaged zip: {error}; download it again") from error
-    if not content:
-        raise DataError(f"{path.name} holds {member.filename!r}, which is empty (0 bytes)")
-    return Path(member.filename).name, content
 
 
 def _only_member(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
