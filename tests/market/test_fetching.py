@@ -588,6 +588,16 @@ def test_an_update_forgets_no_hole(store):
     assert [hole["from"] for hole in holes] == ["2024-01-01T03:00:00Z", "2024-01-01T20:00:00Z"]
 
 
+def test_of_many_holes_all_are_counted_and_the_longest_are_told_in_the_order_of_time(store):
+    # 80 holes of a bar, then 40 of two.
+    absent = tuple(hour for hour in range(520) if (hour % 4 == 1 if hour < 320 else hour % 5 in (1, 2)))
+    told = fetched(store, ListSource(hourly(521, absent=absent))).manifest["provenance"]
+    assert (told["confirmed_holes"], len(told["holes"])) == (120, 100)
+    begins = [moment_ms(hole["from"]) for hole in told["holes"]]
+    lengths = [(moment_ms(hole["to"]) - begin) // STEP for hole, begin in zip(told["holes"], begins, strict=True)]
+    assert (begins, lengths.count(2)) == (sorted(begins), 40)
+
+
 def test_a_hole_of_many_windows_is_told_from_its_first_bar_on(store):
     stored = fetched(store, windows(), start=0)
     assert stored.manifest["provenance"]["holes"] == [{"from": "2024-01-03T12:00:00Z", "to": "2024-01-08T12:00:00Z"}]

@@ -29,6 +29,8 @@ from seawall.market.storage.store import Imported, Store
 
 __all__ = ["Fetch", "FetchProgress", "FetchRules"]
 
+# A year of minutes of a stock has tens of thousands; all of them can be told from the bars.
+_MOST_HOLES = 100
 # No market is closed for so long.
 _LATE_MS = 7 * 86_400_000
 
@@ -188,14 +190,14 @@ class Fetch:
         ends = max(last, stop) if clock.settled(stop) else last
         times = np.unique(timestamps_ms(gathered.bars))
         found = holes_of(times, int(times[0]), series.timeframe, slack(self._source, series.timeframe))
-        holes = [{"from": iso_ms(first), "to": iso_ms(end)} for first, end in found]
+        longest = sorted(sorted(found, key=lambda hole: hole[0] - hole[1])[:_MOST_HOLES])
         return {
             **self._source.provenance(series.symbol),
             "symbol": series.symbol,
             "covered": {"from": None if begins is None else iso_ms(begins), "to": iso_ms(ends)},
             "fetched_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "confirmed_holes": len(holes),
-            "holes": holes,
+            "confirmed_holes": len(found),
+            "holes": [{"from": iso_ms(first), "to": iso_ms(end)} for first, end in longest],
             "notes": gathered.notes,
         }
 
