@@ -90,6 +90,13 @@ LAYOUTS = {
         "2024-01-31 15:00:00+00:00,1.5,2,0.5,1,10",
         "2024-01-31 16:00:00+00:00,2.5,3,1,1.5,20",
     ],
+    "yfinance of old": [
+        ",Open,High,Low,Close,Volume",
+        ",AAPL,AAPL,AAPL,AAPL,AAPL",
+        "Datetime,,,,,",
+        f"2024-01-31 15:00:00+00:00,{ONE}",
+        f"2024-01-31 16:00:00+00:00,{TWO}",
+    ],
     "offsets of summer time": both("2024-01-31 16:00:00+01:00", "2024-01-31 18:00:00+02:00"),
 }  # fmt: skip
 
@@ -160,6 +167,10 @@ REMARKS = {
         LAYOUTS["datetime and time"],
         "column time is their time of day",
     ),
+    "a column without a name is said to be ignored": (
+        [f"{HEADER},", f"1706713200,{ONE},", f"1706716800,{TWO},"],
+        "ignored: one without a name",
+    ),
     "a time that is not needed is said": (LAYOUTS["whole dates beside a time"], "column time is ignored"),
 }
 
@@ -185,6 +196,10 @@ def test_a_column_of_one_s_own_is_no_clock(tmp_path):
 
 
 REFUSED = {
+    "a volume in money alone": (
+        both("2024-01-31,1", "2024-01-31,1", "date,Volume USD,open,high,low,close,spread"),
+        "no volume column.*its volume is in money alone",
+    ),
     "hours that may be minutes": (both("2024-01-31,15", "2024-01-31,16", "date,hour,open,high,low,close,volume"), "told apart"),
     "a time of day under another date": (
         both("2024-01-31,15:00", "2024-01-31,16:00", "Day,Time,Open,High,Low,Close,Volume"),
@@ -194,7 +209,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
-def test_times_of_day_that_come_to_no_time_are_refused(tmp_path, case):
+def test_what_cannot_be_read_is_refused_with_what_is_needed(tmp_path, case):
     lines, words = case
     with pytest.raises(DataError, match=words):
         read(tmp_path, lines)

@@ -95,7 +95,7 @@ def _header(content: Any, origin: str) -> _Header:
     layout = headless_layout(rows[0])
     if layout is not None:
         return _Header(list(layout.columns), separator, above, True, (layout.remark,) if layout.remark else ())
-    if len(rows) > 2 and {rows[0][0], rows[1][0]} == {"Price", "Ticker"}:
+    if len(rows) > 2 and _is_of_yfinance(rows):
         return _Header(_of_yfinance(rows, origin), separator, above + 3)
     return _Header(rows[0], separator, above + 1)
 
@@ -104,9 +104,16 @@ def _cells(line: str, separator: str) -> list[str]:
     return [name.strip().strip('"') for name in line.split(separator)]
 
 
+def _is_of_yfinance(rows: Sequence[list[str]]) -> bool:
+    # Older versions put nothing before the names of prices and those of symbols.
+    before = {rows[0][0], rows[1][0]}
+    return before == {"Price", "Ticker"} or (before == {""} and rows[2][0].lower() in ("date", "datetime"))
+
+
 def _of_yfinance(rows: Sequence[list[str]], origin: str) -> list[str]:
     """Return the names that yfinance spreads over three lines: those of prices, of symbols, and of the times."""
-    prices, tickers = rows[:2] if rows[0][0] == "Price" else rows[1::-1]
+    symbols_first = rows[0][0] == "Ticker" or (not rows[0][0] and "open" in map(str.lower, rows[1]))
+    prices, tickers = rows[1::-1] if symbols_first else rows[:2]
     symbols = sorted(set(tickers[1:]))
     if len(symbols) > 1:
         raise DataError(

@@ -247,17 +247,22 @@ def _advice(names: Sequence[str], missing: Sequence[str]) -> str:
     renamed = [f"{name} to {LIKELY[name]}" for name in names if LIKELY.get(name) in wanted]
     if renamed:
         return f"rename columns in the first line, perhaps {', '.join(renamed)}"
+    return _volume_advice(names) if list(missing) == ["volume"] else f"rename the columns in the first line, as {example}"
+
+
+def _volume_advice(names: Sequence[str]) -> str:
+    """Say where a file may have its volume, or what to do without."""
+    if "quote_volume" in names:
+        return "its volume is in money alone: add a column volume in units traded, which is about that divided by the close"
     amounts = [name for name in names if name.startswith("vol")]
-    if list(missing) == ["volume"] and amounts:
+    if amounts:
         return f"rename the column that holds the volume in units traded to volume; it may be {' or '.join(amounts)}"
-    if list(missing) == ["volume"]:
-        return "where the source tells no volume, add a column volume of 0"
-    return f"rename the columns in the first line, as {example}"
+    return "where the source tells no volume, add a column volume of 0"
 
 
 def remarks(dialect: Dialect, names: Sequence[str]) -> list[str]:
     """Say which columns are left out, and why."""
     used = {dialect.time, dialect.clock, *BAR_COLUMNS, *OPTIONAL_COLUMNS}
     told = [f"column {name} is ignored: {reason}" for name, reason in dialect.ignored.items() if name in names]
-    unknown = [name for name in names if name not in used and name not in dialect.ignored]
+    unknown = [name or "one without a name" for name in names if name not in used and name not in dialect.ignored]
     return [*told, *([f"columns not known here are ignored: {', '.join(unknown)}"] if unknown else [])]
