@@ -193,6 +193,13 @@ def test_a_place_or_an_address_that_is_not_served_stops_a_fetch_at_its_first_req
     assert len(venue.faults) == 8
 
 
+def test_a_refusal_that_may_be_of_a_place_or_for_a_while_is_asked_again_and_then_says_both(tmp_path, venue, source):
+    venue.meet("/klines", *[Fault(403, "<html>The distribution is configured to block access from your country.</html>")] * 9)
+    with pytest.raises(TransientError, match=r"HTTP 403.*try again in a few minutes.*may not serve this place: another exchange"):
+        fetched(tmp_path, source)
+    assert len(venue.faults) == 1
+
+
 def test_a_ban_of_three_days_stops_a_fetch_at_once_and_says_when_to_come_back(tmp_path, venue, source):
     venue.meet("/klines", *[Fault(418, {"code": -1003, "msg": "Way too many requests"}, {"Retry-After": str(3 * 86_400)})] * 9)
     with pytest.raises(TransientError, match=r"banned this address.*left alone for 259200 s, until (\S+Z); ") as caught:

@@ -67,6 +67,17 @@ def test_of_two_clocks_the_earlier_decides_what_has_closed(store, venue, machine
     )
 
 
+def test_a_late_clock_of_this_machine_is_told_where_nothing_seems_to_have_closed(store):
+    source = ListSource(hourly(40), now=at(30))
+    fetched(store, source)
+    source.now = at(40)
+    told = []
+    assert fetched(store, source, told=told, now_ms=lambda: at(30)).status == "unchanged"
+    with pytest.raises(ConfigError, match="no 1h bar of AAA"):
+        fetched(store, source, start=30, told=told, now_ms=lambda: at(30))
+    assert [progress.note.partition(":")[0] for progress in told] == ["this machine's clock is 36000 s behind the venue's"] * 2
+
+
 def test_a_venue_without_a_clock_has_its_newest_bar_left_out(store):
     source = ListSource(hourly(40))
     source.now = None

@@ -117,6 +117,9 @@ class Fetch:
 
     def _fetch(self, series: SeriesName, held: Held | None, start_ms: int | None, stop_ms: int | None) -> Imported:
         clock = self._ask(lambda: read_clock(self._source, self._rules.now_ms))
+        if clock.note:
+            # Said first: where nothing seems to have closed, it says why.
+            self._show(replace(self._shown, note=clock.note))
         # Where days follow a local clock, one of them has 25 hours.
         closed = clock.closed_before(series.timeframe) - slack(self._source, series.timeframe)
         stop = closed if stop_ms is None else min(stop_ms, closed)
@@ -128,8 +131,6 @@ class Fetch:
         if held is not None and not _before(start_ms, held.start) and stop <= held.stop:
             remove_covered(self._partial(series), held.start, held.stop)
             return Imported(held.folder, "unchanged", held.manifest)
-        if clock.note:
-            self._show(replace(self._shown, note=clock.note))
         gathered = self._gather(series, held, (start_ms, stop), clock)
         if clock.note:
             gathered.notes.append(clock.note)

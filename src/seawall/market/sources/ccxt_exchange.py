@@ -17,6 +17,8 @@ _SPOT_ONLY: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False},
 }
 _SERVER_ERROR = 500
+# Some venues refuse a place so, others a client that asked too often.
+_LASTING = {403: "; where that does not help, it may not serve this place: another exchange may, as binanceus or kraken"}
 _FOR_GOOD = {
     404: ": it offers no such thing under this address",
     451: ": it does not serve this place; another exchange may, as binanceus or kraken",
@@ -125,7 +127,9 @@ def _transient(ccxt: Any, name: str, error: Exception, timeout_seconds: float, r
     if broken or torn or isinstance(error, ccxt.OperationFailed):
         kind: FailureKind = "server" if status is not None and not torn else "network"
         what = f"HTTP {status}, " if status is not None and status >= 400 else ""
-        words = f"{name} could not answer now ({what}{type(error).__name__}): try again in a few minutes"
+        words = (
+            f"{name} could not answer now ({what}{type(error).__name__}): try again in a few minutes{_LASTING.get(status or 0, '')}"
+        )
         if status is None:
             words = f"{name} could not be reached ({type(error).__name__}): check the network, then try again"
         return TransientError(words, kind=kind, retry_after=wait if broken else None)
