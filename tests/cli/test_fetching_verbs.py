@@ -83,6 +83,15 @@ def test_an_update_appends_what_has_closed_to_every_fetched_series(seawall, bina
     assert "imported from files" in refused.err
 
 
+def test_what_is_noted_is_said_once_by_the_name_of_its_series_and_not_again_of_a_later_call(seawall, binance, store):
+    words = ("data", "fetch", "ccxt", "BTC/USDT", "ETH/USDT", "--timeframe", "1h", "--start", "2023-01-01", *store)
+    for call in range(2):
+        said = " ".join(seawall(*words).err.split())
+        for pair in ("BTC/USDT", "ETH/USDT"):
+            assert said.count(f"ccxt {pair} 1h: this machine's clock is") == 1
+            assert said.count(f"but binance has none of {pair} before 2024-01-01T00:00:00Z") == (call == 0)
+
+
 def test_a_changed_history_is_refused_and_named(seawall, binance, store):
     seawall("data", "fetch", "ccxt", "BTC/USDT", "--timeframe", "1h", *store)
     rows = binance.bars["BTCUSDT", "1h"]

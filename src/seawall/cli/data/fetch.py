@@ -202,8 +202,8 @@ def _with_bars(
 
                 def show(state: Any, task: Any = task, title: str = title) -> None:
                     bars.update(task, completed=state.done_bars, total=state.expected_bars, note=f"{state.at[:16]} {state.note}")
-                    if state.note and not console.is_terminal:
-                        # Nobody watches a bar there, but a wait of minutes should not be silent.
+                    if state.note and not (state.waiting and console.is_terminal):
+                        # Where nobody watches a bar, a wait of minutes should not be silent either.
                         console.print(f"{title}: {state.note}", markup=False)
 
                 try:
@@ -241,7 +241,5 @@ def _print(documents: Sequence[dict[str, Any]]) -> None:
             f"[bold]{name}[/] is {document['status']}: {document['rows']:,} bars, {document['first'][:16]} to "
             f"{document['last'][:16]} UTC, {quality['missing']} missing in {quality['gaps']} gaps"
         )
-        for note in document.get("provenance", {}).get("notes", ()):
-            console.print(f"  note: {note}", markup=False)
     if documents:
         out.print(f"Train on it:  seawall train tradernet data={documents[0]['reference']}", markup=False)

@@ -56,7 +56,7 @@ class Fetch:
         self._rules = rules or FetchRules()
         self._on_progress = on_progress
         self._shown = FetchProgress(0, 0, "")
-        self._ask = Asker(self._rules.patience, source.pause_seconds, lambda note: self._show(replace(self._shown, note=note)))
+        self._ask = Asker(self._rules.patience, source.pause_seconds, lambda note: self._tell(note, waiting=True))
 
     def fetch(self, symbol: str, timeframe: Timeframe, start_ms: int | None = None, stop_ms: int | None = None) -> Imported:
         """Fetch the closed bars that open in ``start_ms <= t < stop_ms``.
@@ -119,7 +119,7 @@ class Fetch:
         clock = self._ask(lambda: read_clock(self._source, self._rules.now_ms))
         if clock.note:
             # Said first: where nothing seems to have closed, it says why.
-            self._show(replace(self._shown, note=clock.note))
+            self._tell(clock.note)
         # Where days follow a local clock, one of them has 25 hours.
         closed = clock.closed_before(series.timeframe) - slack(self._source, series.timeframe)
         stop = closed if stop_ms is None else min(stop_ms, closed)
@@ -132,11 +132,13 @@ class Fetch:
             remove_covered(self._partial(series), held.start, held.stop)
             return Imported(held.folder, "unchanged", held.manifest)
         gathered = self._gather(series, held, (start_ms, stop), clock)
-        if clock.note:
-            gathered.notes.append(clock.note)
-        _tell_late_first_bar(gathered, self._source.name, series)
+        _note_late_first_bar(gathered, self._source.name, series)
         if clock.venue_ms is None and not clock.settled(stop):
             _drop_newest(gathered, held)
+        for note in gathered.notes:
+            self._tell(note)
+        if clock.note:
+            gathered.notes.append(clock.note)
         return self._import(series, gathered, clock, stop, replaces=held is not None or self._rules.overwrite)
 
     def _gather(self, series: SeriesName, held: Held | None, span: tuple[int | None, int], clock: Clock) -> _Gathered:
@@ -206,8 +208,11 @@ class Fetch:
         return self._store.partial(self._source.name, series.stored, series.timeframe.label)
 
     def _show(self, progress: FetchProgress) -> None:
-        self._shown = replace(progress, note="")
+        self._shown = replace(progress, note="", waiting=False)
         self._on_progress(progress)
+
+    def _tell(self, note: str, *, waiting: bool = False) -> None:
+        self._show(replace(self._shown, note=note, waiting=waiting))
 
 
 def _before(start: int | None, other: int | None) -> bool:
@@ -215,7 +220,7 @@ def _before(start: int | None, other: int | None) -> bool:
     return other is not None and (start is None or start < other)
 
 
-def _tell_late_first_bar(gathered: _Gathered, venue: str, series: SeriesName) -> None:
+def _note_late_first_bar(gathered: _Gathered, venue: str, series: SeriesName) -> None:
     """Note it where a venue's bars begin long after the start that was asked for: some venues keep their newest ones alone."""
     first, start = timestamps_ms(gathered.bars)[:1], gathered.covered_from
     if start is not None and len(first) and first[0] - start > _LATE_MS:

@@ -19,12 +19,14 @@ class FetchProgress:
         expected_bars: Bars that the whole range would hold without a hole; 0 while that is unknown.
         at: Opening time of the next bar to ask for, ISO 8601 UTC; empty where there is none yet.
         note: A remark in plain words, as on a wait; empty for a page that arrived.
+        waiting: Whether the note is on a wait, and of no interest when that is over.
     """
 
     done_bars: int
     expected_bars: int
     at: str
     note: str = ""
+    waiting: bool = False
 
 
 @dataclass(frozen=True)
