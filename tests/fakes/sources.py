@@ -1,4 +1,4 @@
-"""A venue in memory, whose answers a test can bend one by one."""
+"""A venue in memory, whose answers a test can bend one by one, and fetches from it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from seawall.core.bars import BAR_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
+from seawall.market.fetching.fetch import Fetch
 from seawall.market.fetching.rules import FetchRules, Patience
 from seawall.market.resample import resample
 
 T0 = 1_704_067_200_000
 HOUR = Timeframe.parse("1h")
 STEP = HOUR.milliseconds
+REFERENCE = "listed/AAA/1h"
 
 
 def hourly(count: int, first: int = 0, absent: tuple[int, ...] = (), seed: int = 0) -> pd.DataFrame:
@@ -90,3 +93,39 @@ def rules(source: ListSource, **changes: Any) -> FetchRules:
     """Return rules whose waits take no time; this machine's clock is the venue's unless a test says otherwise."""
     given: dict[str, Any] = {"now_ms": lambda: source.now, "patience": Patience(sleep=lambda _seconds: None)}
     return FetchRules(**{**given, **changes})
+
+
+def fetched(store, source, start=None, stop=None, told=None, **changes):
+    """Fetch the hours from `start` to `stop` after `T0`; `told` gets what the fetch tells."""
+    work = Fetch(store, source, (told if told is not None else []).append, rules(source, **changes))
+    return work.fetch("AAA", HOUR, None if start is None else at(start), None if stop is None else at(stop))
+
+
+def updated(store, source, **changes):
+    """Update the stored series."""
+    return Fetch(store, source, lambda _progress: None, rules(source, **changes)).update(REFERENCE)
+
+
+def hours(store):
+    """Return the stored hours, counted from `T0`."""
+    return ((timestamps_ms(store.load(REFERENCE)[0]) - at(0)) // STEP).tolist()
+
+
+def interrupted(store, source, pages, **changes):
+    """Fetch until Ctrl-C comes with a page."""
+
+    def bend(page, number):
+        if number > pages:
+            raise KeyboardInterrupt
+        return page
+
+    source.bend = bend
+    with pytest.raises(KeyboardInterrupt):
+        fetched(store, source, start=0, **changes)
+    source.bend = lambda page, number: page
+    source.asked.clear()
+
+
+def windows(count=400, absent=tuple(range(60, 180)), page_bars=10):
+    """A venue that answers by windows, with a hole of many pages."""
+    return ListSource(hourly(count, absent=absent), page_bars, looks_ahead=False)
