@@ -10,7 +10,7 @@ _TIMES_THE_LIMIT = 3.0
 
 
 def whole_reply_seconds(timeout_seconds: float) -> float:
-    """Return how long a reply may take from its first byte to its last, for the time limit between two bytes."""
+    """Return how long a reply's body may take from its first byte to its last, for the time limit between two bytes."""
     return _TIMES_THE_LIMIT * timeout_seconds
 
 
