@@ -136,3 +136,15 @@ def test_a_venue_that_reaches_back_into_the_seam_alone_is_compared_there(store):
     source.bars, source.now = source.bars.iloc[46:].reset_index(drop=True), at(60)
     updated(store, source)
     assert hours(store) == list(range(60))
+
+
+def test_a_venue_that_takes_its_change_back_is_believed_by_the_next_update(store):
+    source = ListSource(hourly(120), now=at(50))
+    fetched(store, source)
+    sound = source.bars
+    source.bars, source.now = sound.assign(volume=sound["volume"].where(sound.index != 45, 1.0)), at(100)
+    with pytest.raises(DataError, match="the venue changed its history"):
+        updated(store, source, part_pages=1)
+    source.bars = sound
+    updated(store, source)
+    assert hours(store) == list(range(100))

@@ -155,12 +155,14 @@ class Fetch:
         if _before(start, held.start):
             first, last = int(timestamps_ms(held.bars)[0]), held.first_bars(count)
             found = segment.fetch(partial / "before", start, last + series.timeframe.milliseconds)
-            gathered = _Gathered(joined(held, found, (first, last), series), start, [])
+            with _not_taken_up_again(partial / "before"):
+                gathered = _Gathered(joined(held, found, (first, last), series), start, [])
         if stop > held.stop:
             first, last = held.last_bars(count), int(timestamps_ms(held.bars)[-1])
             found = segment.fetch(partial / "after", first, stop)
-            after = joined(replace(held, bars=gathered.bars), found, (first, last), series, across_gap=self._rules.across_gap)
-            gathered.bars = after
+            known, across = replace(held, bars=gathered.bars), self._rules.across_gap
+            with _not_taken_up_again(partial / "after"):
+                gathered.bars = joined(known, found, (first, last), series, across_gap=across)
         return gathered
 
     def _import(self, series: SeriesName, gathered: _Gathered, clock: Clock, stop: int, *, replaces: bool) -> Imported:
@@ -235,6 +237,16 @@ def _drop_newest(gathered: _Gathered, held: Held | None) -> None:
     if len(newest) and (held is None or newest[0] > timestamps_ms(held.bars)[-1]):
         gathered.bars = gathered.bars.iloc[:-1]
         gathered.notes.append("the venue has no clock to ask: its newest bar was left out, since it may be open still")
+
+
+@contextmanager
+def _not_taken_up_again(pages: Path) -> Generator[None]:
+    """Delete pages that do not join: the venue may have put its bars right by the next call."""
+    try:
+        yield
+    except DataError:
+        _remove(pages)
+        raise
 
 
 def _remove(partial: Path) -> None:
