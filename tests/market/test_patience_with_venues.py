@@ -57,6 +57,14 @@ def test_a_venue_is_left_alone_for_as_long_as_it_asks(store):
     assert [120.0 <= wait <= 121.0 for wait in waited] == [True, True]
 
 
+@pytest.mark.parametrize("asked", [0.0, 0.5])
+def test_a_venue_that_asks_for_too_short_a_wait_is_left_alone_for_longer_and_longer(store, asked):
+    waited = Waits(store, TransientError("x", kind="rate_limit", retry_after=asked), 5)()
+    assert asked <= waited[0] <= asked + 1.0
+    for wait, usual in zip(waited[1:], (5.0, 10.0, 20.0, 40.0), strict=True):
+        assert 0.5 * usual <= wait <= 1.5 * usual
+
+
 def test_a_ban_longer_than_allowed_ends_the_fetch_at_once(store):
     waits = Waits(store, TransientError("it is banned", kind="banned", retry_after=5_000.0), 1)
     with pytest.raises(TransientError, match=r"asks to be left alone for 5000 s, until 20\d\d-.*run the same command again"):

@@ -72,10 +72,12 @@ class Asker:
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         kind: FailureKind = error.kind if isinstance(error, TransientError) else "network"
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            return error.retry_after + self._random.random()
-        wait = self._patience.first_wait * _SLOWER.get(kind, 1.0) * 2.0 ** (state.attempt_number - 1)
-        return min(wait, self._patience.longest_wait) * (1.0 + _JITTER * (2.0 * self._random.random() - 1.0))
+        asked = error.retry_after if isinstance(error, TransientError) else None
+        # A venue that has named a wait is believed once; where that was too short, waits grow as where it names none.
+        tries = state.attempt_number - (1 if asked is None else 2)
+        wait = self._patience.first_wait * _SLOWER.get(kind, 1.0) * 2.0**tries if tries >= 0 else 0.0
+        wait = min(wait, self._patience.longest_wait) * (1.0 + _JITTER * (2.0 * self._random.random() - 1.0))
+        return wait if asked is None else max(wait, asked + self._random.random())
 
     def _tell(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
