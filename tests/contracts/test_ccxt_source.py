@@ -85,10 +85,28 @@ def test_the_venue_s_clock_is_asked(venue, source):
     assert source.now_ms() == T0 + 7
 
 
-@pytest.mark.parametrize("spelled", ["BTC/USDT", "BTCUSDT"])
-def test_a_symbol_goes_by_its_pair_or_its_id(source, spelled):
+@pytest.mark.parametrize("spelled", ["BTC/USDT", "BTCUSDT", "btc/usdt", " btcusdt"])
+def test_a_symbol_goes_by_its_pair_or_its_id_in_any_case(source, spelled):
     assert source.stored_symbol(spelled, MINUTE) == "BTCUSDT"
     assert len(asked(source, bars=4, symbol=spelled)) == 4
+
+
+def test_a_contract_is_found_after_a_spot_market_and_not_taken_for_it(venue, source):
+    perpetual = make_klines(T0, MINUTE_MS, 30, seed=1)
+    venue.linear = {("BTCUSDT", "1m"): perpetual}
+    assert source.stored_symbol("BTC/USDT", MINUTE) == "BTCUSDT"
+    assert [path for _, path in venue.requests] == ["/api/v3/exchangeInfo"]
+    # A list that fails half-way is asked for again.
+    venue.meet("/dapi/v1/exchangeInfo", Fault(503, {}))
+    with pytest.raises(TransientError):
+        source.stored_symbol("BTC/USDT:USDT", MINUTE)
+    assert source.stored_symbol("BTC/USDT:USDT", MINUTE) == "BTCUSDT-USDT"
+    page = asked(source, symbol="BTC/USDT:USDT")
+    np.testing.assert_array_equal(page.drop(columns="timestamp").to_numpy(), perpetual[:, 1:])
+    assert venue.requests[-1] == ("GET", "/fapi/v1/klines")
+    assert timestamps_ms(asked(source, bars=1_000)).tolist() == ROWS[:1_000, 0].tolist()
+    assert venue.requests[-1] == ("GET", "/api/v3/klines")
+    assert [path for _, path in venue.requests].count("/fapi/v1/exchangeInfo") == 2
 
 
 def test_an_unknown_symbol_or_length_is_refused_with_near_ones(source):
@@ -133,6 +151,7 @@ def test_the_switch_to_the_test_network_is_not_heeded_for_history():
         (Fault(500, {"msg": "oops"}), "server", None),
         (Fault(502, "<html>Bad Gateway</html>"), "server", None),
         (Fault(503, {"code": -1001, "msg": "Internal error"}), "server", None),
+        (Fault(503, {"msg": "later"}, {"Retry-After": "30"}), "server", 30.0),
         (Fault(504, ""), "server", None),
         (Fault(delay=1.0), "timeout", None),
         (Fault(document=DROPPED), "network", None),

@@ -23,6 +23,7 @@ class FakeBinance(FakeBroker):
 
     Attributes:
         bars: One row a bar in the order of `COLUMNS`, float64, shape (T, 10), by (symbol, interval), as in ``("BTCUSDT", "1m")``.
+        linear: The same of perpetual contracts that settle in USDT.
         clock: Returns the venue's time in milliseconds since 1970.
         trouble: Faults that befall a share of the pages.
         most_rows: Most rows a page.
@@ -34,6 +35,7 @@ class FakeBinance(FakeBroker):
 
     def __init__(self) -> None:
         self.bars: dict[tuple[str, str], np.ndarray] = {}
+        self.linear: dict[tuple[str, str], np.ndarray] = {}
         self.clock: Callable[[], int] = _now
         self.trouble: Trouble | None = None
         self.most_rows = 1_000
@@ -45,17 +47,20 @@ class FakeBinance(FakeBroker):
         if path == "/api/v3/exchangeInfo":
             symbols = [market(symbol) for symbol in {"BTCUSDT", *(symbol for symbol, _ in self.bars)}]
             return 200, {"timezone": "UTC", "serverTime": self.clock(), "rateLimits": [], "exchangeFilters": [], "symbols": symbols}
+        if path in ("/fapi/v1/exchangeInfo", "/dapi/v1/exchangeInfo"):
+            names = {symbol for symbol, _ in self.linear} if path.startswith("/fapi") else set()
+            return 200, {"timezone": "UTC", "serverTime": self.clock(), "symbols": [perpetual(symbol) for symbol in names]}
         if path == "/api/v3/time":
             return 200, {"serverTime": self.clock()}
-        if path == "/api/v3/klines":
-            return self._klines(dict(parse_qsl(query)))
+        if path in ("/api/v3/klines", "/fapi/v1/klines"):
+            return self._klines(dict(parse_qsl(query)), self.bars if path.startswith("/api") else self.linear)
         if path == "/api/v3/account" and method == "GET":
             return self._refusal(query, headers) or (200, _account())
         return 404, {"code": -1000, "msg": f"no {method} {path}"}
 
-    def _klines(self, asked: dict[str, str]) -> tuple[int, Any]:
+    def _klines(self, asked: dict[str, str], bars: Mapping[tuple[str, str], np.ndarray]) -> tuple[int, Any]:
         self.queries.append(asked)
-        rows = self.bars.get((asked["symbol"], asked["interval"]))
+        rows = bars.get((asked["symbol"], asked["interval"]))
         if rows is None:
             return 400, {"code": -1121, "msg": "Invalid symbol."}
         step = milliseconds(asked["interval"])
@@ -163,3 +168,9 @@ def market(symbol: str) -> dict[str, Any]:
             {"filterType": "NOTIONAL", "minNotional": "5.00", "applyMinToMarket": True, "maxNotional": "9000000.00"},
         ],
     }
+
+
+def perpetual(symbol: str) -> dict[str, Any]:
+    """Return what exchangeInfo tells of a perpetual contract on a symbol that settles in USDT."""
+    contract = {"pair": symbol, "contractType": "PERPETUAL", "marginAsset": "USDT", "deliveryDate": 4_133_404_800_000}
+    return {**market(symbol), **contract, "onboardDate": 1_569_398_400_000, "underlyingType": "COIN"}

@@ -13,7 +13,8 @@ from seawall.core.credentials import base_url, switch, without_secrets
 from seawall.core.errors import ConfigError, FailureKind, SeawallError, TransientError
 from seawall.market.sources.answers import retry_after
 
-_SPOT_ONLY: dict[str, dict[str, Any]] = {
+# Exchanges whose list of markets is cut to spot, as their contracts take several requests more.
+SPOT_ONLY: dict[str, dict[str, Any]] = {
     "binance": {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False},
 }
 _SERVER_ERROR = 500
@@ -79,7 +80,7 @@ def build_exchange(name: str, environment: Mapping[str, str], settings: Mapping[
     override = base_url(environment, f"SEAWALL_{name.upper()}_URL")
     # A server on this machine has no rate limit to keep.
     paced = override is None or not override.startswith("http://")
-    options = {"fetchCurrencies": False, **_SPOT_ONLY.get(name, {})}
+    options = {"fetchCurrencies": False, **SPOT_ONLY.get(name, {})}
     exchange: Any = getattr(ccxt, name)({"options": options, "enableRateLimit": paced, **settings})
     if sandbox and switch(environment, f"{name.upper()}_SANDBOX", default=False):
         exchange.set_sandbox_mode(True)

@@ -12,7 +12,7 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS, from_milliseconds
 from seawall.core.errors import ConfigError, TransientError
 from seawall.core.timeframe import Timeframe
-from seawall.market.sources.ccxt_exchange import LastReply, build_exchange, translated
+from seawall.market.sources.ccxt_exchange import SPOT_ONLY, LastReply, build_exchange, translated
 from seawall.market.sources.deadline import limit_replies
 from seawall.market.sources.protocol import BarSource
 
@@ -63,6 +63,7 @@ class CcxtSource:
         self._exchange = build_exchange(exchange, environment, settings, sandbox=False)
         self._timeout = timeout_seconds
         self._name = exchange
+        self._spot_alone = exchange in SPOT_ONLY
         if not self._exchange.has.get("fetchOHLCV"):
             raise ConfigError(f"exchange {exchange!r} offers no bars through ccxt; allowed: one that has fetchOHLCV, as binance")
         self._reply = LastReply()
@@ -154,16 +155,25 @@ class CcxtSource:
         )
         return self._frame(rows, {}, 1 + len(BAR_COLUMNS))
 
-    def _market(self, symbol: str) -> dict[str, Any]:
-        if ":" in symbol and not self._exchange.markets and "fetchMarkets" in self._exchange.options:
+    def _markets(self, symbol: str) -> dict[str, dict[str, Any]]:
+        """Return the exchange's markets: those of contracts too, where one is asked for."""
+        more = ":" in symbol and self._spot_alone
+        if more:
             self._exchange.options["fetchMarkets"] = {"types": ["spot", "linear", "inverse"]}
-        answer: Any = self._asked(self._exchange.load_markets)
+        # An earlier symbol of the same call may have needed the spot markets alone.
+        answer: Any = self._asked(lambda: self._exchange.load_markets(more))
         if not isinstance(answer, dict) or not answer:
             raise TransientError(f"{self._name} answered no list of markets", kind="malformed")
-        markets = cast("dict[str, dict[str, Any]]", answer)
-        if symbol in markets:
-            return markets[symbol]
-        named = [market for market in markets.values() if symbol in (market["id"], f"{market['base']}{market['quote']}")]
+        self._spot_alone = self._spot_alone and not more
+        return cast("dict[str, dict[str, Any]]", answer)
+
+    def _market(self, symbol: str) -> dict[str, Any]:
+        markets = self._markets(symbol)
+        spelled = dict.fromkeys((symbol, symbol.strip().upper()))
+        for name in spelled:
+            if name in markets:
+                return markets[name]
+        named = [market for market in markets.values() if {market["id"], f"{market['base']}{market['quote']}"} & {*spelled}]
         # One id may name both a spot market and a contract; the spot market is meant.
         if named:
             return min(named, key=lambda market: not market.get("spot"))
