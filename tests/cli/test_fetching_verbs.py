@@ -148,3 +148,30 @@ def test_alpaca_and_tradelocker_are_fetched_by_the_same_verb(seawall, store, mon
     manifest = (store[1] / "tradelocker" / "XAUUSD" / "1h" / "manifest.json").read_text()
     assert locker.password not in manifest
     assert locker.username not in manifest
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--recipe", "tradernet", "--exchange", "kraken"), "--exchange would do nothing with --recipe; allowed: --start, --end"),
+        (("--recipe", "tradernet", "--timeframe", "1m"), "--timeframe would do nothing with --recipe"),
+        (("files", "bars.csv", "--start", "2024-01-01"), "--start would do nothing with files; allowed: none of these options"),
+        (("files", "bars.csv", "--recipe", "tradernet"), "--recipe would do nothing with files"),
+        (("trends", "t.csv", "--timeframe", "1h", "--end", "2024-01-01"), "--timeframe, --end would do nothing with trends"),
+        (("ccxt", "BTC/USDT", "--keyword", "bitcoin"), "--keyword would do nothing with the source ccxt; allowed: --time"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused_before_anything_is_asked(seawall, binance, store, words, said):
+    result = seawall("data", "fetch", *words, *store)
+    assert result.code == 2
+    assert said in " ".join(result.err.split())
+    assert binance.requests == []
+
+
+def test_an_update_of_several_series_opens_their_venue_once(seawall, binance, store):
+    for pair in ("BTC/USDT", "ETH/USDT", "ADA/USDT"):
+        seawall("data", "fetch", "ccxt", pair, "--timeframe", "1h", *store)
+    binance.requests.clear()
+    binance.clock = lambda: NOW + 7 * HOUR_MS
+    assert [series["rows"] for series in seawall("data", "update", "--json", *store).json["series"]] == [2_007] * 3
+    assert [path for _, path in binance.requests].count("/api/v3/exchangeInfo") == 1

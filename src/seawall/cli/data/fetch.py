@@ -18,6 +18,7 @@ from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
     from seawall.market.fetching.fetch import FetchRules
+    from seawall.market.sources.protocol import BarSource
     from seawall.market.storage.store import Imported
 
 Source = Annotated[
@@ -30,6 +31,13 @@ Symbols = Annotated[
 AcrossGap = Annotated[
     bool, typer.Option("--across-gap", help="Add bars although the venue no longer reaches back to those stored; the gap is kept.")
 ]
+# Options of `fetch` that mean something, by what is fetched; the others would be left unheeded without a word.
+_VENUE_OPTIONS = ("--timeframe", "--start", "--end", "--exchange", "--across-gap")
+_HEEDED = {
+    "files": (),
+    "trends": ("--keyword", "--downloaded"),
+    "--recipe": ("--recipe", "--start", "--end", "--across-gap"),
+}
 Moment = Annotated[str | None, typer.Option(help="Day or time in UTC, as in 2020-01-01.")]
 
 
@@ -84,6 +92,9 @@ def fetch(
         seawall data fetch trends multiTimeline.csv
     """
     names = list(symbols or ())
+    given = {"--recipe": recipe, "--timeframe": timeframe, "--start": start, "--end": end, "--exchange": exchange}
+    told = {**given, "--across-gap": across_gap or None, "--keyword": keyword, "--downloaded": downloaded}
+    _refuse_unheeded(source, recipe, [name for name, value in told.items() if value is not None])
     if source == "files":
         import_targets(names, data_dir, bad_bars=bad_bars, overwrite=overwrite, json=json)
         return
@@ -126,12 +137,27 @@ def update(
             f"no series under {data_dir.resolve()} was fetched from a venue; fetch one: seawall data fetch ccxt BTC/USDT"
         )
 
+    opened: dict[tuple[str, str], BarSource] = {}
+
     def one(reference: str, on_progress: Callable[[Any], None]) -> Imported:
-        _, manifest = store.load(reference)
-        source = open_again(manifest.get("provenance") or {}, reference)
+        provenance = store.load(reference)[1].get("provenance") or {}
+        # Each venue is opened once: its list of markets is long, a login is counted, and its rate limit is kept by one client.
+        venue = str(provenance.get("source")), str(provenance.get("exchange"))
+        source = opened[venue] = opened.get(venue) or open_again(provenance, reference)
         return Fetch(store, source, on_progress, FetchRules(across_gap=across_gap)).update(reference)
 
     _with_bars(wanted, wanted, one, data_dir, json)
+
+
+def _refuse_unheeded(source: str | None, recipe: str | None, options_given: Sequence[str]) -> None:
+    from seawall.core.errors import ConfigError
+
+    what = source if source in ("files", "trends") else "--recipe" if recipe else f"the source {source}"
+    heeded = _HEEDED.get(str(what), _VENUE_OPTIONS)
+    unheeded = [name for name in options_given if name not in heeded]
+    if unheeded:
+        allowed = ", ".join(name for name in heeded if name != what) or "none of these options"
+        raise ConfigError(f"{', '.join(unheeded)} would do nothing with {what}; allowed: {allowed}")
 
 
 def _jobs(
