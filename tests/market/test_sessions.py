@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pydantic
 import pytest
@@ -110,3 +112,9 @@ def test_a_window_that_cannot_be_is_refused(change, message):
 def test_an_unknown_window_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="'sydney' is unknown; allowed: asia, london"):
         trading_window("sydney")
+
+
+def test_a_window_asks_nothing_that_pandas_is_about_to_drop():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hours_of("asia", "2024-01-17") == [*range(9)]

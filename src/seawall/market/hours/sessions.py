@@ -70,7 +70,7 @@ class TradingWindow(Params):
         """
         moments = pd.DatetimeIndex(np.asarray(times_ms, dtype="datetime64[ms]"), tz="UTC").tz_convert(ZoneInfo(self.timezone))
         minute = np.asarray(moments.hour, dtype=np.int64) * 60 + np.asarray(moments.minute, dtype=np.int64)
-        weekday = np.asarray(moments.weekday, dtype=np.int64)
+        weekday = np.asarray(moments.day_of_week, dtype=np.int64)
         opens = np.array([day in self.days for day in DAYS])
         start, end = _minutes(self.start), _minutes(self.end)
         if start < end:
