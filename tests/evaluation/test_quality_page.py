@@ -252,3 +252,11 @@ def test_the_page_says_by_what_its_calendar_was_told():
     assert "Expected by the calendar fx, by the currencies" in quality_html(
         [SeriesCheck("x", report, bars, hours="the currencies")]
     )
+
+
+def test_a_move_of_many_digits_leaves_the_table_its_width():
+    bars = market(300)
+    bars.loc[200:, ["open", "high", "low", "close"]] *= 1e15
+    moved = rows_of(quality_html([checked("jumped", bars), checked("sound", market(300))]))
+    assert [len(row[-1]) for row in moved] == [7, 3]
+    assert float(moved[0][-1]) == pytest.approx(1e17, rel=1e-2)

@@ -22,6 +22,7 @@ from seawall.market.checks.report import QualityReport, iso
 DETAILED = 12
 _PLACES = 15
 _FAULTS = 50
+_LARGEST_SHARE = 1e4
 # From the 5th to the 95th percentile of 64 real series: crypto, currencies, metals and indices, bars of 1 minute to 1 hour.
 _USUAL: dict[str, tuple[float, float]] = {
     "excess_kurtosis": (13.0, 165.0),
@@ -132,10 +133,15 @@ def _rows(entries: Sequence[SeriesCheck], detailed: Sequence[str]) -> list[dict[
             "error": entry.error or "could not be read",
             "facts": None if entry.report is None else entry.report.to_dict(),
             "anchor": anchors.get(entry.name),
-            "moved": "–" if entry.report is None else f"{100.0 * entry.report.max_move:,.1f}",
+            "moved": "–" if entry.report is None else _percent(entry.report.max_move),
         }
         for entry in entries
     ]
+
+
+def _percent(share: float) -> str:
+    # A move of many digits would push the other columns off the page.
+    return f"{100.0 * share:,.1f}" if share < _LARGEST_SHARE else f"{100.0 * share:.1e}"
 
 
 def _panel_words(panel: PanelFacts) -> dict[str, Any]:
