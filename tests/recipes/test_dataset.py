@@ -5,6 +5,8 @@ import pytest
 from seawall.core.errors import DataError
 from seawall.core.run_folder import RunFolder
 from seawall.market.synthetic.known import PlantedEdgeParams, planted_edge_bars
+from seawall.market.trends.relative import TrendsSeries
+from seawall.market.trends.storage import store_trends
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.schema import load_recipe
 
@@ -82,6 +84,17 @@ def test_search_interest_that_no_feature_uses_is_told(bars, tmp_path):
     assert notes[0].startswith(
         "data.trends.path names search interest in 'coin' that no feature uses: features.omit leaves trends out"
     )
+
+
+@pytest.mark.parametrize("named", ["trends/coin/1d", "stored/trends/coin/1d"])
+def test_stored_search_interest_is_named_by_its_reference_or_its_folder(bars, tmp_path, monkeypatch, named):
+    starts = np.arange(200) * 86_400_000 + int(bars["timestamp"].iloc[0].floor("D").timestamp() * 1_000) - 86_400_000
+    values = 20.0 + np.arange(200) % 7
+    store_trends(tmp_path / "stored", TrendsSeries("coin", "1d", starts, starts + 86_400_000, values, {}))
+    bars.to_parquet(tmp_path / "bars.parquet")
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("tradernet", ["data=bars.parquet", f"data.trends.path={named}", "features.omit=[]"])
+    assert prepare(recipe, tmp_path / "stored").facts["trends"]["keyword"] == "coin"
 
 
 def test_when_a_file_of_search_interest_was_downloaded_is_told_as_a_guess_unless_named(bars, tmp_path):

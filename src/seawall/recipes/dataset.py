@@ -213,6 +213,9 @@ def _with_trends(
     if wanted is None:
         return bars, None
     parts = wanted.path.split("/")
+    folder = Path(wanted.path).resolve()
+    if (folder / "manifest.json").is_file():
+        data_root, parts = folder.parents[2], [*folder.parts[-3:]]
     if not Path(wanted.path).is_file() and len(parts) == 3 and parts[0] == SOURCE:
         if wanted.downloaded is not None:
             raise ConfigError(
