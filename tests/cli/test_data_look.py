@@ -59,6 +59,13 @@ def test_search_interest_is_refused_where_bars_are_wanted(seawall, interest, tmp
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_of_several_series_a_refused_one_is_named_once(seawall, interest):
+    told = seawall("data", "check", "trends/bitcoin/1w", "trends/gold/1mo", "--no-html", *interest)
+    assert told.code == 2
+    assert told.err.startswith("seawall: trends/bitcoin/1w holds search interest")
+    assert "; trends/gold/1mo holds search interest" in told.err
+
+
 @pytest.fixture
 def gold(seawall, tmp_path):
     """Two weeks of hourly bars in a file named for gold, without those of the weekend and one of a Tuesday."""
@@ -77,6 +84,9 @@ def test_a_check_takes_the_calendar_of_the_symbol_says_so_and_yields_to_another(
     assert "1 of them while metals was open (1 bars)" in told.out
     assert "calendar metals, by the market XAUUSD; --calendar names another" in told.out
     found = {option: seawall("data", "check", gold, "--json", "--calendar", option, *words).json for option in ("24/7", "none")}
+    assert "calendar fx, as named" in seawall("data", "check", gold, "--calendar", "fx", *words).out
+    unjudged = seawall("data", "check", gold, "--calendar", "none", *words).out
+    assert "no gap is explained, as --calendar none says" in unjudged
     own = seawall("data", "check", gold, "--json", *words).json
     assert (own["calendar"], own["hours"], own["missing_unexpected"]) == ("metals", "the market XAUUSD", 1)
     assert (found["24/7"]["calendar"], found["24/7"]["missing_unexpected"]) == ("24/7", own["missing"])

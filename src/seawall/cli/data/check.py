@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality
+from seawall.cli.data.words import NAMED_CALENDAR, print_quality, unexplained
 from seawall.cli.output import out, print_json, table
 from seawall.core.progress import console, progress_bars
 
@@ -92,11 +92,15 @@ def check(
         _print_checks(entries, panel)
         if page is not None:
             console.print(f"The page: {page}", markup=False)
-    unread = [f"{entry.name}: {entry.error}" for entry in entries if entry.report is None]
+    unread = [_refusal(entry) for entry in entries if entry.report is None]
     if unread:
         raise DataError("; ".join(unread) if len(entries) > 1 else entries[0].error)
     if any(entry.report is not None and entry.report.bad for entry in entries):
         raise typer.Exit(2)
+
+
+def _refusal(entry: SeriesCheck) -> str:
+    return entry.error if entry.error.startswith(entry.name) else f"{entry.name}: {entry.error}"
 
 
 def _chooser(named: str | None, markets: Path | None) -> Callable[[str, str, QualityReport], ChosenCalendar]:
@@ -114,7 +118,7 @@ def _chooser(named: str | None, markets: Path | None) -> Callable[[str, str, Qua
     if named is not None and markets is not None:
         raise ConfigError("--calendar names the calendar of all series, and --markets those of some; allowed: one of them")
     if named is not None:
-        fixed = ChosenCalendar(None if named == NO_CALENDAR else calendar(named), f"--calendar {named}")
+        fixed = ChosenCalendar(None if named == NO_CALENDAR else calendar(named), f"{NAMED_CALENDAR} {named}")
         return lambda *_: fixed
     known = load_markets(markets)
     return lambda symbol, source, report: chosen_calendar(symbol, source, Timeframe.parse(report.timeframe), known)
@@ -201,7 +205,7 @@ def _print_checks(entries: Sequence[SeriesCheck], panel: PanelFacts | None) -> N
         out.print(_table(entries))
         unjudged = [entry for entry in entries if entry.report is not None and entry.report.gaps and entry.report.calendar is None]
         for entry in unjudged[:_LISTED]:
-            out.print(f"{entry.name}: no gap is explained, as {entry.hours}; --calendar names when it is open", markup=False)
+            out.print(f"{entry.name}: {unexplained(entry.hours)}", markup=False)
         if len(unjudged) > _LISTED:
             out.print(f"… and {len(unjudged) - _LISTED} more whose gaps are not explained")
     if panel is not None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from seawall.cli.output import out
 
 _LISTED = 10
+NAMED_CALENDAR = "--calendar"
 _LEFT_OUT = {
     "partial_dropped": "that had not ended", "overlapping_dropped": "that overlap shorter ones", "repeated_dropped": "repeated",
 }  # fmt: skip
@@ -63,9 +64,10 @@ def print_quality(name: str, facts: dict[str, Any], hours: str = "") -> None:
     counts = ", ".join(f"{name.replace('_', ' ')} {facts[name]}" for name in names)
     out.print(f"  gaps {holes}, {counts}", markup=False)
     if facts.get("calendar") and hours:
-        out.print(f"  calendar {facts['calendar']}, by {hours}; --calendar names another", markup=False)
+        told = "as named" if hours.startswith(NAMED_CALENDAR) else f"by {hours}; {NAMED_CALENDAR} names another"
+        out.print(f"  calendar {facts['calendar']}, {told}", markup=False)
     elif hours and facts["gaps"]:
-        out.print(f"  no gap is explained, as {hours}; --calendar names when it is open", markup=False)
+        out.print(f"  {unexplained(hours)}", markup=False)
     _print_gaps(facts)
     for fault in facts["bad_bars"][:_LISTED]:
         out.print(
@@ -75,6 +77,12 @@ def print_quality(name: str, facts: dict[str, Any], hours: str = "") -> None:
         out.print(f"  … and more bad bars, {facts['bad']} in all; --json lists them")
     for note in facts["notes"]:
         out.print(f"  note: {note}", markup=False)
+
+
+def unexplained(hours: str) -> str:
+    """Say why no gap of a series is explained: nobody wanted it, or nothing tells its calendar, and how to name one."""
+    more = " says" if hours.startswith(NAMED_CALENDAR) else f"; {NAMED_CALENDAR} names when it is open"
+    return f"no gap is explained, as {hours}{more}"
 
 
 def print_trends(document: dict[str, Any]) -> None:
