@@ -229,6 +229,16 @@ def test_gaps_are_named_for_whether_a_calendar_expects_them():
     assert len(numbers(drawn(figure, "expected gap")["x"])) == 3 * (report.gaps - 1)
 
 
+def test_of_very_many_expected_gaps_some_are_marked_all_along_the_series():
+    bars = market(24 * 7 * 300, start=1_420_070_400_000)
+    times = bars["timestamp"].astype("datetime64[ms, UTC]").astype(np.int64).to_numpy()
+    kept = bars[calendar("fx").open_mask(times, Timeframe.parse("1h"))].reset_index(drop=True)
+    report = with_calendar(check_bars(kept), calendar("fx"))
+    ticks = numbers(drawn(coverage_figure([("series", report, kept)]), "expected gap")["x"])
+    assert len(ticks) == 100
+    assert int((ticks < times[len(times) // 2]).sum()) in {49, 50, 51}
+
+
 @pytest.mark.parametrize("factor", [1e300, 1e-300])
 def test_extreme_prices_are_drawn_as_they_are(factor):
     bars = market()

@@ -192,7 +192,9 @@ def _drawn(values: np.ndarray) -> np.ndarray:
 
 
 def _gap_marks(report: QualityReport, name: str, expected: bool) -> tuple[np.ndarray, list[str]]:
-    chosen = _longest(report.gap_places[_expected(report) == expected], _MOST_GAPS // 4)
+    places, most = report.gap_places[_expected(report) == expected], _MOST_GAPS // 4
+    # Closed weekends are alike: the longest few would crowd into the years in which they are a bar longer.
+    chosen = places.iloc[kept_marks(len(places), most)] if expected else _longest(places, most)
     return _ms(chosen["after"]), [name] * len(chosen)
 
 
