@@ -146,6 +146,25 @@ def test_a_venue_that_gives_its_newest_page_to_a_start_before_its_time_is_search
     assert hours(store) == list(range(400))
 
 
+@pytest.mark.parametrize("page_bars", [7, 50, 100, 200])
+@pytest.mark.parametrize("daily", [True, False])
+@pytest.mark.parametrize("start", [None, 0, 35])
+def test_a_venue_that_gives_its_newest_page_to_any_start_before_its_first_bar_loses_none(store, page_bars, daily, start):
+    # 17 days are less than three pages of them, so that a page before the newest one begins before the history too.
+    source = ListSource(hourly(360, first=40), page_bars, looks_ahead=False)
+    source.daily = daily
+    page = source.page
+
+    def newest_for_early(symbol, timeframe, start_ms, stop_ms):
+        found = page(symbol, timeframe, start_ms, stop_ms)
+        early = start_ms < at(40 if timeframe.milliseconds == STEP else 24)
+        return page(symbol, timeframe, at(400) - page_bars * timeframe.milliseconds, at(400)) if early else found
+
+    source.page = newest_for_early
+    fetched(store, source, start=start)
+    assert hours(store) == list(range(40, 400))
+
+
 def test_a_delisted_symbol_of_such_a_venue_loses_nothing_after_a_long_hole(store):
     source = windows()
     source.now = at(900)

@@ -18,6 +18,8 @@ BEGINNING_MS = 631_152_000_000
 _HOUR_MS = 3_600_000
 # Answers that leave out a bar known to be there, before the venue is given up.
 _MOST_FAULTY = 12
+# How much nearer each further start is to the end of a range whose own start a venue evades.
+_NEARER = 4
 
 
 def slack(source: BarSource, timeframe: Timeframe) -> int:
@@ -36,6 +38,8 @@ class Questions:
         timeframe: Length of a bar.
         answers: Answers in a row that must agree before silence is believed.
         settled_ms: Moment up to which the venue may be asked to see how it answers, whatever range is wanted.
+        evaded: Whether the latest answer held bars, and none of those asked for: some venues give their newest bars to a start
+            before their first.
     """
 
     source: BarSource
@@ -44,6 +48,7 @@ class Questions:
     timeframe: Timeframe
     answers: int
     settled_ms: int
+    evaded: bool = field(default=False, init=False)
     _looks_ahead: bool | None = field(default=None, init=False)
 
     @property
@@ -78,17 +83,33 @@ class Questions:
                     f"from {iso_ms(int(times[0]))} to {iso_ms(int(times[-1]))}",
                     kind="malformed",
                 )
-            return between(answer, start_ms, stop_ms)
+            asked_for = between(answer, start_ms, stop_ms)
+            self.evaded = len(asked_for) == 0 < len(answer)
+            return asked_for
 
         return self.ask(question)
 
     def heard(self, start_ms: int, stop_ms: int) -> pd.DataFrame:
-        """Return the first answer with bars in it; an empty one after enough answers were empty."""
-        page = no_bars()
+        """Return the first answer with bars in it; an empty one after enough answers were empty.
+
+        Where a venue evades the start, it is asked from nearer ones: the first bar of such an answer need not be the range's.
+        """
+        page = self.heard_from(start_ms, stop_ms)
+        reach = stop_ms - start_ms
+        while not len(page) and self.evaded and reach > self.step_ms:
+            reach = max(self.step_ms, reach // _NEARER)
+            page = self.page(stop_ms - reach, stop_ms)
+        return page
+
+    def heard_from(self, start_ms: int, stop_ms: int) -> pd.DataFrame:
+        """Return the first answer with bars in it; an empty one after enough answers were empty, evaded if all were evasive."""
+        page, evaded = no_bars(), True
         for _ in range(self.answers):
             page = self.page(start_ms, stop_ms)
+            evaded = evaded and self.evaded
             if len(page):
                 break
+        self.evaded = evaded
         return page
 
     def known(self, start_ms: int, stop_ms: int) -> pd.DataFrame:
@@ -131,7 +152,7 @@ class Questions:
 
     def _heard_before(self, pages: list[pd.DataFrame]) -> bool:
         first = min(int(timestamps_ms(page)[0]) for page in pages)
-        return len(self.page(first - self.window, first)) > 0
+        return len(self.heard(first - self.window, first)) > 0
 
     def answers_by_windows(self) -> None:
         """Note that the venue has been seen not to look ahead."""

@@ -50,9 +50,7 @@ def first_bar(questions: Questions, start_ms: int, stop_ms: int) -> int | None:
 
 def _any_before(questions: Questions, start_ms: int, first: int) -> bool:
     earlier = max(start_ms, first - questions.window)
-    if earlier == start_ms and first - start_ms < questions.window:
-        return False
-    return len(questions.page(earlier, first)) > 0
+    return earlier < first and len(questions.heard(earlier, first)) > 0
 
 
 def _near_first_day(questions: Questions, start_ms: int, stop_ms: int) -> tuple[int, int]:
@@ -72,12 +70,27 @@ def _near_first_day(questions: Questions, start_ms: int, stop_ms: int) -> tuple[
 
 def _by_halving(questions: Questions, silent: int, heard: int, stop_ms: int) -> int:
     """Search between a moment from which a page's length is silent and one from which it is not."""
-    window = questions.window
+    window, step = questions.window, questions.step_ms
+    page = questions.heard(heard, stop_ms)
+    found = page if len(page) else questions.known(heard, stop_ms)
     while heard - silent > window:
         middle = (silent + heard) // 2
+        # Whole bars before one that is known: a part of a bar at a range's end could be evaded, with the first bar in it.
+        middle -= (middle - int(timestamps_ms(found)[0])) % step
+        middle += step if middle <= silent else 0
         page = questions.heard(middle, min(middle + window, stop_ms))
-        silent, heard = (silent, middle) if len(page) else (middle, heard)
-    return _earliest_near(questions, questions.known(heard, min(heard + window, stop_ms)), heard)
+        silent, heard, found = (silent, middle, page) if len(page) else (middle, heard, found)
+    return _with_what_is_before(questions, _earliest_near(questions, found, heard), silent)
+
+
+def _with_what_is_before(questions: Questions, first: int, start_ms: int) -> int:
+    """Go on from a bar to earlier ones, a page's length at a time: newest bars in an answer's range pass for its first ones."""
+    while (earlier := max(start_ms, first - questions.window)) < first:
+        page = questions.heard(earlier, first)
+        if not len(page):
+            break
+        first = _earliest_near(questions, page, earlier)
+    return first
 
 
 def _earliest_near(questions: Questions, page: pd.DataFrame, start_ms: int) -> int:
@@ -88,9 +101,21 @@ def _earliest_near(questions: Questions, page: pd.DataFrame, start_ms: int) -> i
         times = timestamps_ms(questions.page(start_ms, first + questions.step_ms))
         if not len(times):
             faulty += 1
+            if questions.evaded and faulty == questions.answers:
+                start_ms = _answered_from(questions, start_ms, first)
             questions.refuse_silence(faulty, first)
         elif times[0] < first:
             first, agreed = int(times[0]), 1
         else:
             agreed += 1
     return first
+
+
+def _answered_from(questions: Questions, evaded: int, first: int) -> int:
+    """Return the earliest moment, by whole bars before one that is known, from which a venue answers that evades an earlier one."""
+    low, high = 0, (first - evaded) // questions.step_ms + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        page = questions.heard_from(first - middle * questions.step_ms, first + questions.step_ms)
+        low, high = (middle, high) if len(page) else (low, middle)
+    return first - low * questions.step_ms

@@ -84,7 +84,8 @@ class Walk:
     def _step(self, cursor: int, stop_ms: int, before: pd.DataFrame) -> Stretch:
         asked = self._questions
         page = asked.page(cursor, stop_ms)
-        if not len(page) and not len(before):
+        if not len(before) and (not len(page) or timestamps_ms(page)[0] > cursor):
+            # Where the venue's history begins after the cursor, its answer may begin even later.
             first = first_bar(asked, cursor, stop_ms)
             if first != cursor:
                 return Stretch(no_bars(), asked.silent_until(cursor, stop_ms) if first is None else first)
