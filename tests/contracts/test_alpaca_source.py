@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pandas as pd
 import pytest
 
 from fakes.alpaca import FakeAlpaca
@@ -11,8 +12,11 @@ from fakes.brokers import Fault, make_rows
 from seawall.core.bars import BAR_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, TransientError
 from seawall.core.timeframe import Timeframe
+from seawall.market.fetching.fetch import Fetch
+from seawall.market.fetching.rules import FetchRules, Patience
 from seawall.market.sources.alpaca_source import open_alpaca
 from seawall.market.sources.registry import open_source
+from seawall.market.storage.store import Store
 
 T0 = 1_704_067_200_000
 MINUTE_MS = 60_000
@@ -262,6 +266,19 @@ def test_the_venue_s_clock_is_asked_for_once_and_read_off_every_answer(venue, fr
         # HTTP dates have whole seconds, and the answer takes a moment: 5 s is far above both.
         assert abs(source.now_ms() - time.time() * 1_000) < 5_000
     assert len(venue.requests) == 1
+
+
+def test_days_that_begin_at_midnight_in_new_york_are_fetched_over_both_changes_of_its_clock(tmp_path, venue, free):
+    days = pd.date_range("2023-03-01", "2023-11-20", freq="D", tz="America/New_York")
+    times = [int(day.timestamp() * 1_000) for day in days]
+    rows = [(time, *row[1:]) for time, row in zip(times, make_rows(T0, MINUTE_MS, len(times)), strict=True)]
+    venue.bars = {("BTC/USD", "1Day"): rows[:40] + rows[41:]}
+    rules = FetchRules(patience=Patience(sleep=lambda _seconds: None))
+    Fetch(Store(tmp_path), open_alpaca(free, page_bars=12), lambda _progress: None, rules).fetch("BTC/USD", DAY, times[0])
+    bars, manifest = Store(tmp_path).load("alpaca/BTCUSD/1d")
+    assert timestamps_ms(bars).tolist() == times[:40] + times[41:]
+    # The twelfth day, the last of a page, lasts 23 hours; another one 25, and one is absent.
+    assert (manifest["missing"], manifest["provenance"]["confirmed_holes"]) == (1, 1)
 
 
 def test_the_registry_opens_it(free):
