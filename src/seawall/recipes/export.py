@@ -218,7 +218,7 @@ def _write(
         "spans": {part: _span(table) for part, table in exported[made.timeframe.label].parts.items()},
         "purged_bars": made.split.purge,
         "quality": made.quality.to_dict(),
-        "notes": list(notes),
+        "notes": [*made.notes, *notes],
     }
     scalers = {label: one.scaler.to_dict() for label, one in exported.items() if one.scaler is not None}
     with replacing_folder(folder) as temporary:
