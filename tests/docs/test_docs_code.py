@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seawall.market.hours.specs import load_markets
 from seawall.market.synthetic.config import load_config
 from seawall.recipes.files import load_mapping
 from seawall.recipes.schema import validate_recipe
@@ -33,6 +34,8 @@ def test_yaml_blocks_are_valid_recipes_and_settings(tmp_path, page, block):
     path.write_text(block, encoding="utf-8")
     if page == "synthetic-markets.md":
         assert load_config(path).n_bars == 350_400
+    elif block.startswith("markets:"):
+        assert load_markets(path)["ETH"].max_leverage == 10
     else:
         assert validate_recipe(load_mapping(str(path)), page).name == "my-recipe"
 
