@@ -60,6 +60,11 @@ def required(environment: Mapping[str, str], names: Sequence[str]) -> tuple[str,
     return values
 
 
+def fits_header(text: str) -> bool:
+    """Say whether a header can hold a text: printable ASCII, on one line."""
+    return text.isascii() and text.isprintable()
+
+
 def header_value(environment: Mapping[str, str], name: str) -> str:
     """Return a setting that is sent in a header; empty where it is absent.
 
@@ -67,7 +72,7 @@ def header_value(environment: Mapping[str, str], name: str) -> str:
         ConfigError: It holds a character that no header can hold. Its value is not shown.
     """
     text = environment.get(name, "").strip()
-    if text.isascii() and (text.isprintable() or not text):
+    if fits_header(text):
         return text
     raise ConfigError(f"{name} holds a character that no key has; allowed: letters, digits and signs of ASCII, on one line")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
+from seawall.market.formats.tables import scaled_columns
 
 OWN = "own"
 LABEL_PREFIX = "label_"
@@ -105,7 +106,7 @@ def scaled_in_file(feature_set: FeatureSet, marker: Mapping[str, Any] | None) ->
     """
     if marker is None:
         return ()
-    scaled = _scaled_columns(marker)
+    scaled = scaled_columns(marker, "the bars' file")
     own = feature_set.own if isinstance(feature_set, OwnFeatureSet) else ()
     raw = [name for name in scaled if name in BAR_COLUMNS or (name in feature_set.requires and name not in own)]
     if raw:
@@ -134,13 +135,6 @@ def fitted_too_late(marker: Mapping[str, Any] | None, train_end: pd.Timestamp) -
         f"the file's columns were scaled by {fitted.get('file')} up to {time}, later than the last training bar "
         f"{train_end.isoformat()}: their scale knows of bars on which the policy is chosen or judged"
     )
-
-
-def _scaled_columns(marker: Mapping[str, Any]) -> Sequence[str]:
-    columns: Any = marker.get("columns")
-    if not isinstance(columns, list):
-        raise DataError(f"the file's note on its scaling is damaged: columns is {columns!r}; allowed: a list of names")
-    return [str(name) for name in cast("list[Any]", columns)]
 
 
 def _passed(bars: pd.DataFrame, *, columns: tuple[str, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from seawall.market.formats.apart import clock_beside, joined_times, refuse_cloc
 from seawall.market.formats.columns import numbers, times
 from seawall.market.formats.delimited import REMARKS
 from seawall.market.formats.dialects import Dialect, bar_names, plain_names, recognise, remarks
-from seawall.market.formats.tables import SCALING, SUFFIXES, column_names, read_tables, table_keys
+from seawall.market.formats.tables import SCALING, SUFFIXES, column_names, read_tables, scaled_columns, table_keys
 
 _SYMBOL_COLUMNS = ("symbol", "tic", "ticker")
 _SYMBOLS_SHOWN = 5
@@ -88,12 +88,12 @@ def symbols_in(path: Path) -> list[str]:
 
 def _symbols_of(table: pd.DataFrame) -> list[str]:
     """Return the names in the column of symbols, in the order in which they first stand; none where there is no such column."""
-    column = next((name for name in table.columns if _is_symbol_column(str(name))), None)
+    column = _symbol_column(table)
     return [] if column is None else [str(name) for name in table[column].dropna().unique()]
 
 
-def _symbol_column(table: pd.DataFrame) -> str:
-    return next(str(name) for name in table.columns if _is_symbol_column(str(name)))
+def _symbol_column(table: pd.DataFrame) -> str | None:
+    return next((str(name) for name in table.columns if _is_symbol_column(str(name))), None)
 
 
 def _is_symbol_column(name: str) -> bool:
@@ -164,15 +164,14 @@ def _without_scaled(
     kept: dict[str, str], scaling: Mapping[str, Any] | None, own: set[str], origin: str
 ) -> tuple[dict[str, str], list[str]]:
     """Refuse bars whose prices or volume are scaled, and leave other raw amounts out that are: nothing true is made of them."""
-    told: Mapping[str, Any] = {"columns": []} if scaling is None else scaling
-    listed: Any = told.get("columns")
-    if not isinstance(listed, list):
-        raise DataError(f"{origin}: its note on its scaling is damaged: columns is {listed!r}; allowed: a list of names")
-    scaled = [name for name, column in kept.items() if column in cast("list[Any]", listed) and name not in own]
+    if scaling is None:
+        return kept, []
+    listed = scaled_columns(scaling, origin)
+    scaled = [name for name, column in kept.items() if column in listed and name not in own]
     raw = [name for name in scaled if name in BAR_COLUMNS]
     if raw:
         raise DataError(
-            f"{origin}: {', '.join(raw)} are scaled ({told.get('method')}), so these are no bars: costs, returns and features "
+            f"{origin}: {', '.join(raw)} are scaled ({scaling.get('method')}), so these are no bars: costs, returns and features "
             "would be meaningless; scale the file again and preserve them"
         )
     notes = [f"{', '.join(scaled)} are scaled in the file and left out: features are computed of raw amounts"] if scaled else []

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from seawall.agents.ppo import PPOParams
 from seawall.core.errors import ConfigError
@@ -33,6 +33,17 @@ from seawall.training.rl import TrainingParams
 AGENTS: dict[str, type[Params]] = {"ppo": PPOParams}
 
 
+def _day(value: Any) -> Any:
+    # YAML reads 2020-01-01 as a date.
+    text = None if value is None else str(value)
+    with as_value_error():
+        _ = None if text is None else moment_ms(text)
+    return text
+
+
+_Day = Annotated[str | None, BeforeValidator(_day)]
+
+
 class TrendsData(TrendsParams):
     """Search interest to put beside the bars, a full period late and relative to its own past."""
 
@@ -40,18 +51,9 @@ class TrendsData(TrendsParams):
         min_length=1, description="The site's own CSV, a table of times and values, or a stored series such as trends/bitcoin/1w"
     )
     keyword: str | None = Field(default=None, description="Which column, where the file has several")
-    downloaded: str | None = Field(
+    downloaded: _Day = Field(
         default=None, description="When a file was downloaded, as in 2024-05-02; its time of change where None"
     )
-
-    @field_validator("downloaded", mode="before")
-    @classmethod
-    def _known_day(cls, value: Any) -> Any:
-        # YAML reads 2020-01-01 as a date.
-        text = None if value is None else str(value)
-        with as_value_error():
-            _ = None if text is None else moment_ms(text)
-        return text
 
 
 class FileData(Params):
@@ -71,23 +73,14 @@ class SeriesParams(Params):
     source: str = Field(min_length=1, description="A source, or an exchange that ccxt knows, as in binance")
     symbol: str = Field(min_length=1, description="As the venue spells it, as in BTC/USDT")
     timeframe: str = Field(description="Length of a bar, as in 15m")
-    start: str | None = Field(default=None, description="First day, UTC, as in 2020-01-01; the venue's earliest where null")
-    end: str | None = Field(default=None, description="Day before which it ends, UTC; now where null")
+    start: _Day = Field(default=None, description="First day, UTC, as in 2020-01-01; the venue's earliest where null")
+    end: _Day = Field(default=None, description="Day before which it ends, UTC; now where null")
 
     @field_validator("timeframe")
     @classmethod
     def _known_timeframe(cls, text: str) -> str:
         with as_value_error():
             return Timeframe.parse(text).label
-
-    @field_validator("start", "end", mode="before")
-    @classmethod
-    def _known_day(cls, value: Any) -> Any:
-        # YAML reads 2020-01-01 as a date.
-        text = None if value is None else str(value)
-        with as_value_error():
-            _ = None if text is None else moment_ms(text)
-        return text
 
     @property
     def span_ms(self) -> tuple[int | None, int | None]:

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality, print_trends_facts, validated
+from seawall.cli.data.words import print_quality, print_trends_facts, stored_document, validated
 from seawall.cli.output import out, print_json
 from seawall.core.progress import console, progress_bars
 
@@ -96,7 +96,7 @@ def import_targets(
             except SeawallError as error:
                 refused.append((series.origin, error))
             else:
-                documents.append(_document(stored, data_dir))
+                documents.append(stored_document(stored, data_dir))
             bars.advance(task)
     _tell(documents, skipped, refused, json=json, alone=total == 1)
     if refused and total == 1:
@@ -133,7 +133,7 @@ def import_trends(
     now = None if downloaded is None else download_time(downloaded)
     for file in files:
         stored = store_trends(data_dir, read_trends(Path(file), keyword, now=now), overwrite=overwrite)
-        documents.append(_document(stored, data_dir))
+        documents.append(stored_document(stored, data_dir))
     if json:
         print_json({"series": documents})
         return
@@ -162,10 +162,6 @@ def _import_one(
     return Store(data_dir).import_bars(
         bars, report, source=source or series.source, symbol=symbol or series.symbol, origin=series.origin, overwrite=overwrite
     )
-
-
-def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:
-    return {"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest}
 
 
 def _tell(

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import listed
+from seawall.cli.data.words import listed, stored_document
 from seawall.cli.output import out, print_json, table
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def resample(
     for longer, report, facts in ready:
         origin = {"derived_from": series, "content_hash": manifest["content_hash"], "resampled": facts}
         stored = store.import_bars(longer, report, **named, origin=series, provenance=origin, overwrite=overwrite)
-        documents.append({"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest})
+        documents.append(stored_document(stored, data_dir))
     if json:
         print_json({"series": documents})
         return

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from seawall.cli import options
 from seawall.cli.data.bring import BadBars, import_targets, import_trends
-from seawall.cli.data.words import validated
+from seawall.cli.data.words import stored_document, validated
 from seawall.cli.output import out, print_json
 from seawall.core.progress import console, progress_bars
 
@@ -241,7 +241,7 @@ def _with_bars(
                     bars.update(task, note="stopped")
                     continue
                 bars.update(task, note=stored.status)
-                documents.append(_document(stored, data_dir))
+                documents.append(stored_document(stored, data_dir))
     except KeyboardInterrupt:
         raise Interrupted("stopped by Ctrl-C; the pages that came are kept: run the same command to go on") from None
     if json:
@@ -254,10 +254,6 @@ def _with_bars(
         # The exit code is that of the failure that running again does not mend.
         worst = max((error for _, error in failed), key=lambda error: error.exit_code)
         raise type(worst)("; ".join(f"{title}: {error}" for title, error in failed))
-
-
-def _document(stored: Imported, data_dir: Path) -> dict[str, Any]:
-    return {"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest}
 
 
 def _print(documents: Sequence[dict[str, Any]]) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from seawall.cli.output import out
+
+if TYPE_CHECKING:
+    from seawall.market.storage.store import Imported
 
 _LISTED = 10
 NAMED_CALENDAR = "--calendar"
@@ -37,6 +41,11 @@ def validated(params: Any, **values: Any) -> Any:
 def listed(text: str | None) -> tuple[str, ...]:
     """Split ``a,b, c``; nothing for None."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def stored_document(stored: Imported, data_dir: Path) -> dict[str, Any]:
+    """Return what was stored as plain values: its reference, what was done, and its manifest."""
+    return {"reference": stored.folder.relative_to(data_dir).as_posix(), "status": stored.status, **stored.manifest}
 
 
 def plain(value: float) -> str:

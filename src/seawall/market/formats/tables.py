@@ -142,6 +142,22 @@ def write_tables(path: Path, tables: Mapping[str, pd.DataFrame]) -> None:
         _write_sidecar(path, table)
 
 
+def scaled_columns(note: Mapping[str, Any], origin: str) -> list[str]:
+    """Return the names of the columns that a table's note under `SCALING` says are scaled.
+
+    Args:
+        note: The note.
+        origin: The file, for the message.
+
+    Raises:
+        DataError: The note is damaged.
+    """
+    listed: Any = note.get("columns")
+    if not isinstance(listed, list):
+        raise DataError(f"{origin}: its note on its scaling is damaged: columns is {listed!r}; allowed: a list of names")
+    return [str(name) for name in cast("list[Any]", listed)]
+
+
 def suffix_of(path: Path) -> str:
     """Return the suffix that a file is read by.
 

@@ -43,9 +43,9 @@ class MarketSpec(Params):
     symbol: str = Field(description="Name of the market: its key in the file", min_length=1)
     aliases: tuple[str, ...] = Field(default=(), description="Other names of the market, as BTCUSDT for BTC")
     quote: str = Field(default="USD", min_length=1, description="Currency in which the price is counted")
-    tick_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the price, in the quote currency")
-    lot_size: float = Field(gt=0, allow_inf_nan=False, description="Least step of the quantity, in the base asset or in contracts")
-    min_notional: float = Field(ge=0, allow_inf_nan=False, description="Least value of an order, in the quote currency")
+    tick_size: float = Field(gt=0, description="Least step of the price, in the quote currency")
+    lot_size: float = Field(gt=0, description="Least step of the quantity, in the base asset or in contracts")
+    min_notional: float = Field(ge=0, description="Least value of an order, in the quote currency")
     calendar: str = Field(default=ALWAYS_OPEN, description="When it is open, by name; see `seawall.market.hours.calendars`")
     gaps_expected: bool | None = Field(default=None, description="Whether bars may be missing by plan; as the calendar where None")
     sessions: dict[str, TradingWindow | str] = Field(
@@ -54,7 +54,7 @@ class MarketSpec(Params):
     )
     session_config: SessionConfig | None = Field(default=None, description="Another way to write `sessions`; not both")
     target_volatility: float = Field(gt=0, le=1, description="Volatility a day that position sizing aims at, as a share")
-    max_leverage: float = Field(default=20.0, ge=1, allow_inf_nan=False, description="Largest exposure, as a multiple of equity")
+    max_leverage: float = Field(default=20.0, ge=1, description="Largest exposure, as a multiple of equity")
     margin_call: float = Field(default=0.5, gt=0, le=1, description="Equity over used margin at which no position may grow")
     stop_out: float = Field(default=0.3, gt=0, le=1, description="Equity over used margin at which positions are closed")
 

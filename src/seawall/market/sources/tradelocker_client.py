@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from seawall.core.credentials import base_url, header_value, without_secrets
+from seawall.core.credentials import base_url, fits_header, header_value, without_secrets
 from seawall.core.errors import ConfigError, TransientError
 from seawall.market.sources.answers import VenueClock, retry_after
 from seawall.market.sources.deadline import whole_reply_seconds
@@ -316,7 +316,7 @@ class TradeLockerClient:
 
 def _for_header(value: Any) -> str:
     text = str(value)
-    if not text.isascii() or not text.isprintable():
+    if not fits_header(text):
         raise ValueError("a value that no header can hold")
     return text
 

@@ -132,7 +132,7 @@ class Store:
         with held_for_writing(self.root, folder, _IMPORT_WAIT_SECONDS):
             if folder.exists():
                 present = read_manifest(folder)
-                if same_name(present, manifest) and present["content_hash"] == manifest["content_hash"]:
+                if _same_bars(present, manifest):
                     return Imported(folder, "unchanged", present)
                 _refuse_replacing(folder, present, manifest, overwrite)
                 status = "replaced"
@@ -151,7 +151,7 @@ class Store:
             return
         present = read_manifest(folder)
         new = new_manifest(bars, report, source=source, symbol=symbol, origin="", provenance={})
-        if not (same_name(present, new) and present["content_hash"] == new["content_hash"]):
+        if not _same_bars(present, new):
             _refuse_replacing(folder, present, new, overwrite)
 
     def list(self) -> list[dict[str, Any]]:
@@ -299,6 +299,10 @@ def _refuse_columns(bars: pd.DataFrame, name: str) -> None:
         raise ConfigError(
             f"bars of {name} have columns {', '.join(other)}, which the store does not keep; allowed: {', '.join(known)}"
         )
+
+
+def _same_bars(present: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return same_name(present, new) and present["content_hash"] == new["content_hash"]
 
 
 def _refuse_replacing(folder: Path, present: Mapping[str, Any], new: Mapping[str, Any], overwrite: bool) -> None:

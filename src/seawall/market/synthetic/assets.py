@@ -8,7 +8,6 @@ Gaps, clusters, candles and volume are each asset's own, so that returns are cor
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -25,7 +24,7 @@ class AssetParams(Params):
     """Which assets are made, and how they move together."""
 
     symbols: tuple[str, ...] = Field(default=("REGIMES",), min_length=1, max_length=200, description="Name of each asset")
-    correlation: Annotated[float, Field(allow_inf_nan=False)] | tuple[tuple[float, ...], ...] = Field(
+    correlation: float | tuple[tuple[float, ...], ...] = Field(
         default=0.0, description="Correlation of the shocks: one number for all pairs, or a matrix in the order of the symbols"
     )
     shared_regimes: bool = Field(default=False, description="True: one sequence of regimes for all; False: each asset has its own")

@@ -13,7 +13,7 @@ the reversion is 0 (geometric Brownian motion but for the clustering), with ``pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,7 @@ from seawall.market.synthetic.frame import SyntheticParams, bar_frame
 REGIME_NAMES = ("uptrend", "downtrend", "ranging", "volatility_expansion", "volatility_contraction")
 SHOCK_STREAM = "regime shocks"
 _ROUNDING = 1e-9
-# NaN is neither below 0 nor above 1, so a bound alone would let it pass.
-_Chance = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
-_Five = tuple[_Chance, _Chance, _Chance, _Chance, _Chance]
+_Five = tuple[float, float, float, float, float]
 
 
 class Regime(Params):
