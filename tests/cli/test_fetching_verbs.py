@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
+
 import pandas as pd
 import pytest
 
@@ -9,6 +13,7 @@ from fakes.alpaca import FakeAlpaca
 from fakes.binance import FakeBinance, make_klines
 from fakes.brokers import Fault, make_rows
 from fakes.tradelocker import FakeTradeLocker
+from seawall.market.sources.ccxt_source import CcxtSource
 
 T0 = 1_704_067_200_000
 HOUR_MS = 3_600_000
@@ -175,3 +180,22 @@ def test_an_update_of_several_series_opens_their_venue_once(seawall, binance, st
     binance.clock = lambda: NOW + 7 * HOUR_MS
     assert [series["rows"] for series in seawall("data", "update", "--json", *store).json["series"]] == [2_007] * 3
     assert [path for _, path in binance.requests].count("/api/v3/exchangeInfo") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals are needed to press Ctrl-C from a test")
+def test_ctrl_c_that_a_client_swallows_stops_the_fetch_at_its_next_page(seawall, binance, store, tmp_path, monkeypatch):
+    ask = CcxtSource.page
+
+    def page(self, *question):
+        bars = ask(self, *question)
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return bars
+
+    monkeypatch.setattr(CcxtSource, "page", page)
+    stopped = seawall("data", "fetch", "ccxt", "BTC/USDT", *store)
+    assert stopped.code == 130
+    assert "run the same command to go on" in stopped.err
+    assert not (tmp_path / "data" / "binance").exists()
+    monkeypatch.setattr(CcxtSource, "page", ask)
+    assert seawall("data", "fetch", "ccxt", "BTC/USDT", "--json", *store).json["series"][0]["rows"] == 3_000

@@ -14,6 +14,7 @@ from seawall.cli import options
 from seawall.cli.data.bring import BadBars, import_targets, import_trends
 from seawall.cli.data.words import stored_document, validated
 from seawall.cli.output import out, print_json
+from seawall.core.interrupts import remembered_interrupts
 from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
@@ -222,11 +223,12 @@ def _with_bars(
     documents: list[dict[str, Any]] = []
     failed: list[tuple[str, SeawallError]] = []
     try:
-        with progress_bars() as bars:
+        with remembered_interrupts() as heed, progress_bars() as bars:
             tasks = [bars.add_task(title, total=None, note="waiting") for title in titles]
             for job, task, title in zip(jobs, tasks, titles, strict=True):
 
                 def show(state: Any, task: Any = task, title: str = title) -> None:
+                    heed()
                     bars.update(task, completed=state.done_bars, total=state.expected_bars, note=f"{state.at[:16]} {state.note}")
                     if state.note and not (state.waiting and console.is_terminal):
                         # Where nobody watches a bar, a wait of minutes should not be silent either.
