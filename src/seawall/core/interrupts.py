@@ -16,14 +16,16 @@ def remembered_interrupts() -> Generator[Callable[[], None]]:
     Yields:
         What to call at safe points: it raises KeyboardInterrupt where Ctrl-C was pressed before and nothing came of it.
     """
-    pressed = threading.Event()
+    # A plain flag: an Event has a lock, which a second Ctrl-C inside its own handler would wait for without end.
+    pressed = False
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        pressed.set()
+        nonlocal pressed
+        pressed = True
         raise KeyboardInterrupt
 
     def heed() -> None:
-        if pressed.is_set():
+        if pressed:
             raise KeyboardInterrupt
 
     in_main_thread = threading.current_thread() is threading.main_thread()
