@@ -125,7 +125,7 @@ def test_a_set_that_returns_another_shape_is_refused(bars):
 
 
 def test_a_live_tail_of_the_stated_length_is_always_enough(bars, features):
-    rows = rows_for_live(TECHNICAL)
+    rows = rows_for_live(TECHNICAL, HOUR)
     for end in (rows, rows + 1, 6_000, len(bars)):
         np.testing.assert_array_equal(live_row(bars.iloc[end - rows : end], TECHNICAL, HOUR), features[end - 1])
 

@@ -70,8 +70,8 @@ def test_no_decision_up_to_a_bar_depends_on_what_comes_after_it(bars, tmp_path):
 def test_features_that_look_ahead_are_caught_in_the_decisions(bars, tmp_path, monkeypatch):
     honest = registry.FEATURE_SETS["technical"]
 
-    def leaking(omit):
-        found = honest(omit)
+    def leaking(omit, options):
+        found = honest.make(omit, options)
 
         def compute(frame: pd.DataFrame) -> np.ndarray:
             block = found.compute(frame)
@@ -80,5 +80,5 @@ def test_features_that_look_ahead_are_caught_in_the_decisions(bars, tmp_path, mo
 
         return replace(found, compute=compute)
 
-    monkeypatch.setitem(registry.FEATURE_SETS, "technical", leaking)
+    monkeypatch.setitem(registry.FEATURE_SETS, "technical", replace(honest, make=leaking))
     assert "action" in _compare(bars, tmp_path)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.arrays import DatetimeArray
 
 from seawall.core.files import array_digest
 
@@ -22,7 +23,11 @@ OPEN, HIGH, LOW, CLOSE, VOLUME = range(5)
 
 def timestamps_ms(bars: pd.DataFrame) -> np.ndarray:
     """Return the opening times as int64 milliseconds since 1970, shape (T,)."""
-    return pd.DatetimeIndex(bars["timestamp"]).tz_convert("UTC").tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
+    times = bars["timestamp"].array
+    if isinstance(times, DatetimeArray) and times.tz is not None and times.unit == "ms":
+        # Numbers of milliseconds in UTC already, whatever the zone they are shown in.
+        return np.array(times.view("i8"))
+    return pd.DatetimeIndex(times).tz_convert("UTC").tz_localize(None).to_numpy("datetime64[ms]").astype(np.int64)
 
 
 def from_milliseconds(values: np.ndarray) -> pd.Series[pd.Timestamp]:

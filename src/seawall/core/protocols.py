@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from seawall.core.market import Market
+from seawall.core.timeframe import Timeframe
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,9 @@ class FeatureSet:
         requires: Optional raw columns that must be present beside open, high, low, close and volume.
         compute: Maps a bar frame of T rows to a float64 block of shape (T, F); NaN only in the warm-up. Row t uses
             rows up to t alone, and its value is known at the close of bar t.
+        settings: What the columns were made with beyond their names, plain values; a model must agree on it.
+        lookahead: Bars of the future that a legacy column looks at; 0 for all others. Its value is then not known at the close.
+        own: Columns that are passed as the bars' file has them; unlike raw amounts they may be negative.
     """
 
     name: str
@@ -180,7 +184,14 @@ class FeatureSet:
     warmup: int
     requires: tuple[str, ...]
     compute: Any = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lookahead: int = 0
+    own: tuple[str, ...] = ()
 
     def __call__(self, bars: pd.DataFrame) -> np.ndarray:
         """Compute the columns on exactly these bars."""
         return self.compute(bars)
+
+    def warmup_on(self, _timeframe: Timeframe) -> int:
+        """Return the warm-up in bars of a length; sets that also read longer bars need more of the shorter ones."""
+        return self.warmup

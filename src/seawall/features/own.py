@@ -1,13 +1,12 @@
-"""Columns of the user's own file as features: passed through as they are, alone or after a registered set.
+"""Single columns as features, alone or after a registered set: the user's functions, or columns of the user's file.
 
-Nothing can be known of how such a column was made. Each row must be known at the close of its bar; a name that begins with
-``label_`` says that it is not, and is refused.
+Nothing can be known of how a column of a file was made; it is passed as it is. Each row must be known at the close of its bar; a
+name that begins with ``label_`` says that it is not, and is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
+from seawall.features.columns import COLUMNS, Column, column_values
 from seawall.market.formats.tables import scaled_columns
 
 OWN = "own"
@@ -24,43 +24,35 @@ LABEL_PREFIX = "label_"
 TIME_COLUMNS = ("timestamp", "time", "date", "datetime", "open_time", "close_time")
 
 
-@dataclass(frozen=True)
-class OwnFeatureSet(FeatureSet):
-    """A feature set with columns of the user's own.
-
-    Attributes:
-        own: Columns that are passed as the file has them; unlike raw amounts they may be negative.
-    """
-
-    own: tuple[str, ...] = ()
-
-
-def own_features(columns: tuple[str, ...], base: FeatureSet | None = None) -> OwnFeatureSet:
-    """Return a feature set that passes columns of the bars, after those of another set where one is given.
+def own_features(columns: tuple[str, ...], base: FeatureSet | None = None) -> FeatureSet:
+    """Return a feature set of single columns, after those of another set where one is given.
 
     Args:
-        columns: Names of the user's columns, in order.
+        columns: Names, in order: registered columns are computed, others passed as the bars' file has them.
         base: The set that comes before them.
 
     Raises:
         ConfigError: No column is named; one is named twice, is a label or a time, or bears the name of a column of `base`.
     """
-    if not columns:
-        raise ConfigError(f"features.set={OWN!r} needs features.columns: names of columns of the bars' file, as in [rsi_14]")
-    if len(set(columns)) < len(columns):
-        raise ConfigError(f"features.columns={list(columns)} names a column twice")
-    for name in columns:
-        if name.lower().startswith(LABEL_PREFIX):
-            raise ConfigError(f"features.columns has {name!r}: a label looks ahead and is never a feature")
-        if name.lower() in TIME_COLUMNS:
-            raise ConfigError(f"features.columns has {name!r}, the time; allowed: columns of numbers")
-        if base is not None and name in base.columns:
-            raise ConfigError(f"features.columns has {name!r}, which is a column of set {base.name!r} too; rename yours")
-    if base is None:
-        return OwnFeatureSet(OWN, columns, 0, columns, partial(_passed, columns=columns), columns)
-    requires = (*base.requires, *(name for name in columns if name not in base.requires))
-    compute = partial(_appended, base=base, columns=columns)
-    return OwnFeatureSet(f"{base.name}+{OWN}", (*base.columns, *columns), base.warmup, requires, compute, columns)
+    _refuse_names(columns, base)
+    passed = file_columns(columns)
+    computed = {name: COLUMNS[name] for name in columns if name not in passed}
+    needed = (*(() if base is None else base.requires), *(raw for column in computed.values() for raw in column.requires), *passed)
+    return FeatureSet(
+        name=OWN if base is None else f"{base.name}+{OWN}",
+        columns=columns if base is None else (*base.columns, *columns),
+        warmup=max([0 if base is None else base.warmup, *(column.warmup for column in computed.values())]),
+        requires=tuple(dict.fromkeys(needed)),
+        compute=partial(_appended, base=base, columns=columns, computed=computed),
+        settings={**({} if base is None else base.settings), **_said_of(computed)},
+        lookahead=0 if base is None else base.lookahead,
+        own=passed,
+    )
+
+
+def file_columns(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the columns that are not registered, and so come from the bars' own file."""
+    return tuple(name for name in columns if name not in COLUMNS)
 
 
 def from_first_number(bars: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, str | None]:
@@ -107,7 +99,7 @@ def scaled_in_file(feature_set: FeatureSet, marker: Mapping[str, Any] | None) ->
     if marker is None:
         return ()
     scaled = scaled_columns(marker, "the bars' file")
-    own = feature_set.own if isinstance(feature_set, OwnFeatureSet) else ()
+    own = feature_set.own
     raw = [name for name in scaled if name in BAR_COLUMNS or (name in feature_set.requires and name not in own)]
     if raw:
         raise DataError(
@@ -137,9 +129,27 @@ def fitted_too_late(marker: Mapping[str, Any] | None, train_end: pd.Timestamp) -
     )
 
 
-def _passed(bars: pd.DataFrame, *, columns: tuple[str, ...]) -> np.ndarray:
-    return bars[list(columns)].to_numpy(np.float64)
+def _refuse_names(columns: tuple[str, ...], base: FeatureSet | None) -> None:
+    if not columns:
+        raise ConfigError(f"features.set={OWN!r} needs features.columns: names of columns of the bars' file, as in [rsi_14]")
+    if len(set(columns)) < len(columns):
+        raise ConfigError(f"features.columns={list(columns)} names a column twice")
+    for name in columns:
+        if name.lower().startswith(LABEL_PREFIX):
+            raise ConfigError(f"features.columns has {name!r}: a label looks ahead and is never a feature")
+        if name.lower() in TIME_COLUMNS:
+            raise ConfigError(f"features.columns has {name!r}, the time; allowed: columns of numbers")
+        if base is not None and name in base.columns:
+            raise ConfigError(f"features.columns has {name!r}, which is a column of set {base.name!r} too; rename yours")
 
 
-def _appended(bars: pd.DataFrame, *, base: FeatureSet, columns: tuple[str, ...]) -> np.ndarray:
-    return np.column_stack([base(bars), _passed(bars, columns=columns)])
+def _said_of(computed: Mapping[str, Column]) -> dict[str, Any]:
+    said = {name: {"warmup": column.warmup, "origin": column.origin} for name, column in computed.items()}
+    return {"columns": said} if said else {}
+
+
+def _appended(
+    bars: pd.DataFrame, *, base: FeatureSet | None, columns: tuple[str, ...], computed: Mapping[str, Column]
+) -> np.ndarray:
+    own = [column_values(name, computed[name], bars) if name in computed else bars[name].to_numpy(np.float64) for name in columns]
+    return np.column_stack(own if base is None else [base(bars), *own])

@@ -2,12 +2,14 @@
 
 Exponential indicators remember where they were started. Here they restart at *anchors*, fixed in time: bars are cut
 into chunks of 4,096 bar lengths since 1970, and each chunk is computed from `warmup` rows before it. History and a live
-tail that reaches `warmup` rows behind the current anchor therefore run the same arithmetic on the same rows.
+tail that reaches `warmup` rows behind the current anchor therefore run the same arithmetic on the same rows. Columns of longer
+bars do so in their own clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,29 +19,38 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import digest
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.features.own import OwnFeatureSet
+from seawall.features.arrays import BarArrays
+from seawall.features.clocks import ClockedFeatureSet, holds_finished
+from seawall.features.table import ColumnTable
+from seawall.market.joins import known_times, newest_known
+from seawall.market.resample import resample
 
 ANCHOR_BARS = 4_096
+# Anchors of longer bars made of the base bars: closer, as a live tail has to hold the chunk in base bars.
+LONGER_ANCHOR_BARS = 128
 VERSION = 1
 
 
-def compute_features(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) -> np.ndarray:
+def compute_features(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, dtype: Any = np.float64) -> np.ndarray:
     """Compute the columns of a feature set for every bar, anchored.
 
     Args:
         bars: A bar frame of one series, T rows, with the raw columns that the set requires.
         feature_set: What to compute.
         timeframe: Length of a bar, which fixes the anchors.
+        dtype: float64, or float32 as networks read it: the same numbers, rounded.
 
     Returns:
-        float64, shape (T, F). Row t is known at the close of bar t. The first `warmup` rows are NaN, the others finite.
+        Shape (T, F). Row t is known at the close of bar t. The first `warmup_on(timeframe)` rows are NaN, the others finite.
 
     Raises:
+        ConfigError: A longer timeframe of the set is no whole multiple of the bars.
         DataError: Too few rows, a missing raw column, a raw value that is no number, or a result that is not finite.
     """
-    check_inputs(bars, feature_set)
-    block = anchored_block(bars, feature_set, timeframe)
-    _check_finite(block[feature_set.warmup :], feature_set.columns, bars.iloc[feature_set.warmup :])
+    check_inputs(bars, feature_set, timeframe)
+    block = anchored_block(bars, feature_set, timeframe, dtype)
+    warmup = feature_set.warmup_on(timeframe)
+    _check_finite(block[warmup:], feature_set.columns, bars.iloc[warmup:])
     return block
 
 
@@ -48,7 +59,7 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
 
     Args:
         bars: A tail of closed bars. The equality holds where the tail begins `warmup` or more rows before the last
-            anchor (`rows_for_live` rows are always enough) or at the start of the history.
+            anchor, in the clock of each part (`rows_for_live` rows are always enough), or at the start of the history.
         feature_set: What to compute.
         timeframe: Length of a bar, which fixes the anchors.
 
@@ -56,64 +67,126 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
         float64, shape (F,), finite; known at the close of the last bar.
 
     Raises:
-        DataError: As `compute_features`.
+        ConfigError, DataError: As `compute_features`.
     """
-    start = _chunk_starts(bars, timeframe)[-1] if len(bars) else 0
-    tail = bars.iloc[max(0, start - feature_set.warmup) :]
-    check_inputs(tail, feature_set)
-    row = _checked_call(feature_set, tail)[-1:]
-    _check_finite(row, feature_set.columns, bars.iloc[-1:])
-    return row[0]
+    if isinstance(feature_set, ClockedFeatureSet):
+        check_inputs(bars, feature_set, timeframe)
+        longer = [
+            _longer_row(bars, feature_set.longer, timeframe, to, ratio) for to, ratio in feature_set.ratios(timeframe).items()
+        ]
+        row = np.concatenate([live_row(bars, feature_set.base, timeframe), *longer])
+    else:
+        start = _chunk_starts(bars, timeframe, ANCHOR_BARS)[-1] if len(bars) else 0
+        tail = bars.iloc[max(0, start - feature_set.warmup) :]
+        check_inputs(tail, feature_set, timeframe)
+        row = _checked_call(feature_set, tail)[-1]
+    _check_finite(row[None], feature_set.columns, bars.iloc[-1:])
+    return row
 
 
-def rows_for_live(feature_set: FeatureSet) -> int:
+def rows_for_live(feature_set: FeatureSet, timeframe: Timeframe) -> int:
     """Return how many closed bars a live tail needs, at most, for `live_row` to equal the full history."""
-    return ANCHOR_BARS + feature_set.warmup
+    if not isinstance(feature_set, ClockedFeatureSet):
+        return ANCHOR_BARS + feature_set.warmup
+    longest = max(feature_set.ratios(timeframe).values())
+    return max(rows_for_live(feature_set.base, timeframe), _rows_of_longer(feature_set.longer, longest))
 
 
-def anchored_block(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) -> np.ndarray:
+def anchored_block(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, dtype: Any = np.float64) -> np.ndarray:
     """Compute the columns as `compute_features` does, without judging inputs or results.
 
     Returns:
-        float64, shape (T, F); NaN in the first `warmup` rows, and wherever the set itself gives NaN.
+        Shape (T, F); NaN in the first `warmup_on(timeframe)` rows, and wherever the set itself gives NaN.
     """
-    block = np.full((len(bars), len(feature_set.columns)), np.nan)
-    starts = _chunk_starts(bars, timeframe)
-    for start, stop in zip(starts, [*starts[1:], len(bars)], strict=True):
-        first = max(0, start - feature_set.warmup)
-        block[start:stop] = _checked_call(feature_set, bars.iloc[first:stop])[start - first :]
+    if isinstance(feature_set, ClockedFeatureSet):
+        longer = [_longer_block(bars, feature_set.longer, timeframe, to, dtype) for to in feature_set.ratios(timeframe)]
+        block = np.column_stack([anchored_block(bars, feature_set.base, timeframe, dtype), *longer])
+    else:
+        block = _anchored(bars, feature_set, timeframe, ANCHOR_BARS, dtype)
+    block[: feature_set.warmup_on(timeframe)] = np.nan
+    return block
+
+
+def _anchored(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int, dtype: Any) -> np.ndarray:
+    block = np.empty((len(bars), len(feature_set.columns)), dtype)
+    starts = np.array([*_chunk_starts(bars, timeframe, anchor_bars), len(bars)])
+    firsts = np.maximum(0, starts[:-1] - feature_set.warmup)
+    call = _ChunkCall(feature_set, bars, int((starts[1:] - firsts).max(initial=0)), dtype)
+    for first, start, stop in zip(firsts.tolist(), starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        block[start:stop] = call(first, stop)[start - first :]
     block[: feature_set.warmup] = np.nan
     return block
 
 
-def check_inputs(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
+class _ChunkCall:
+    """Computes chunks of some bars; sets that take arrays get views of them, and write into one buffer."""
+
+    def __init__(self, feature_set: FeatureSet, bars: pd.DataFrame, longest: int, dtype: Any) -> None:
+        self._set = feature_set
+        self._bars = bars
+        self._arrays = BarArrays.of(bars) if isinstance(feature_set.compute, ColumnTable) else None
+        self._buffer = np.empty((len(feature_set.columns), longest if self._arrays is not None else 0), dtype)
+
+    def __call__(self, first: int, stop: int) -> np.ndarray:
+        if self._arrays is None:
+            return _checked_call(self._set, self._bars.iloc[first:stop])
+        with _silent():
+            return self._set.compute.on_arrays(self._arrays.part(first, stop), self._buffer[:, : stop - first])
+
+
+def _longer_block(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, dtype: Any) -> np.ndarray:
+    if not holds_finished(bars, to, timeframe):
+        return np.full((len(bars), len(longer.columns)), np.nan, dtype)
+    made, _facts = resample(bars, timeframe, to)
+    # The row after the last is what a base bar sees before any longer bar has closed.
+    block = np.vstack([_anchored(made, longer, to, LONGER_ANCHOR_BARS, dtype), np.full(len(longer.columns), np.nan, dtype)])
+    return block[newest_known(known_times(bars, timeframe), known_times(made, to))]
+
+
+def _longer_row(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, ratio: int) -> np.ndarray:
+    tail = bars.iloc[-_rows_of_longer(longer, ratio) :]
+    made, _facts = resample(tail, timeframe, to)
+    newest = int(newest_known(known_times(tail.iloc[-1:], timeframe), known_times(made, to))[0])
+    seen = made.iloc[: newest + 1]
+    first = max(0, _chunk_starts(seen, to, LONGER_ANCHOR_BARS)[-1] - longer.warmup)
+    return _checked_call(longer, seen.iloc[first:])[-1]
+
+
+def _rows_of_longer(longer: FeatureSet, ratio: int) -> int:
+    # A longer bar holds `ratio` base bars at most, so this many touch that many longer bars, of which the ends may be cut.
+    return (LONGER_ANCHOR_BARS + longer.warmup + 2) * ratio
+
+
+def check_inputs(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) -> None:
     """Refuse bars that a feature set cannot be computed on.
 
     Raises:
         DataError: Too few rows; a missing raw column; or a raw value that is NaN, infinite, negative, or a price of zero. A
             column of the user's own may be negative.
     """
-    own = feature_set.own if isinstance(feature_set, OwnFeatureSet) else ()
+    own = feature_set.own
     _check_columns(bars, feature_set)
-    required = feature_set.warmup + 1
+    required = feature_set.warmup_on(timeframe) + 1
     if len(bars) < required:
         raise DataError(f"feature set {feature_set.name!r} has {len(bars)} rows; at least {required} are required (warm-up + 1)")
-    steps = np.diff(timestamps_ms(bars))
-    if (steps <= 0).any():
-        row = int(np.argmax(steps <= 0)) + 1
+    times = timestamps_ms(bars)
+    late = times[1:] <= times[:-1]
+    if late.any():
+        row = int(np.argmax(late)) + 1
         raise DataError(f"bar {_time(bars, row)} is not later than the bar before it; features need each bar once, oldest first")
     for name in (*BAR_COLUMNS, *feature_set.requires):
         values = bars[name].to_numpy(np.float64)
         least, allowed = _allowed(name, own)
-        good = np.isfinite(values) & (values >= least)
-        if not good.all():
-            row = int(np.argmin(good))
+        # NaN is neither, and the smallest and largest of all values are NaN where one is.
+        if not (least <= values.min() and values.max() < np.inf):
+            row = int(np.argmin(np.isfinite(values) & (values >= least)))
             raise DataError(f"bar {_time(bars, row)}: {name} is {values[row]}; a finite number{allowed} is needed")
 
 
 def feature_hash(feature_set: FeatureSet) -> str:
-    """Return a hash over what a model must agree on: set, columns in order, warm-up, anchors and version of the arithmetic."""
-    return digest([feature_set.name, feature_set.columns, feature_set.warmup, ANCHOR_BARS, VERSION])
+    """Return a hash over what a model must agree on: columns in order, settings, warm-up, anchors, version of the arithmetic."""
+    agreed = [feature_set.name, feature_set.columns, feature_set.warmup, ANCHOR_BARS, VERSION]
+    return digest([*agreed, feature_set.settings] if feature_set.settings else agreed)
 
 
 def difference(bundle_columns: Sequence[str], here_columns: Sequence[str]) -> str:
@@ -134,13 +207,18 @@ def _allowed(name: str, own: Sequence[str]) -> tuple[float, str]:
     return (-np.inf, "") if name in own and name not in BAR_COLUMNS else (0.0, " at least 0")
 
 
-def _chunk_starts(bars: pd.DataFrame, timeframe: Timeframe) -> list[int]:
-    anchors = timestamps_ms(bars) // (ANCHOR_BARS * timeframe.milliseconds)
+def _chunk_starts(bars: pd.DataFrame, timeframe: Timeframe, anchor_bars: int) -> list[int]:
+    anchors = timestamps_ms(bars) // (anchor_bars * timeframe.milliseconds)
     return [0, *(np.flatnonzero(np.diff(anchors)) + 1).tolist()] if len(bars) else []
 
 
+def _silent() -> np.errstate:
+    # Warm-up rows hold NaN, and a formula may divide zero by zero where its column is defined otherwise.
+    return np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore")
+
+
 def _checked_call(feature_set: FeatureSet, bars: pd.DataFrame) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+    with _silent():
         block = feature_set(bars)
     wanted = (len(bars), len(feature_set.columns))
     if block.shape != wanted:
@@ -152,7 +230,7 @@ def _check_columns(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
     missing = [name for name in (*BAR_COLUMNS, *feature_set.requires) if name not in bars.columns]
     if not missing:
         return
-    own = [name for name in missing if isinstance(feature_set, OwnFeatureSet) and name in feature_set.own]
+    own = [name for name in missing if name in feature_set.own]
     if own:
         raise DataError(f"bars have no column {', '.join(own)}, named by features.columns; their file must have it, as numbers")
     fed = [column for column in feature_set.columns if any(column == name or column.startswith(f"{name}_") for name in missing)]
@@ -163,9 +241,13 @@ def _check_columns(bars: pd.DataFrame, feature_set: FeatureSet) -> None:
 
 
 def _check_finite(block: np.ndarray, columns: tuple[str, ...], bars: pd.DataFrame) -> None:
-    finite = np.isfinite(block)
-    if not finite.all():
+    for first in range(0, len(block), ANCHOR_BARS):
+        part = block[first : first + ANCHOR_BARS]
+        finite = np.isfinite(part)
+        if finite.all():
+            continue
         row, column = (int(index) for index in np.argwhere(~finite)[0])
+        row += first
         raise DataError(f"feature {columns[column]} is {block[row, column]} at bar {_time(bars, row)}, after the warm-up")
 
 

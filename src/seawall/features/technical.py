@@ -36,18 +36,34 @@ ends with the warm-up; elsewhere the value is TA-Lib's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import talib
 
-from seawall.core.bars import BAR_COLUMNS, PRICE_COLUMNS, timestamps_ms
+from seawall.core.bars import PRICE_COLUMNS
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import FeatureSet
-from seawall.features.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
+from seawall.features.arrays import BarArrays
+from seawall.features.calendar import hour_of_day
+from seawall.features.flows import (
+    bars_without_change,
+    bars_without_direction,
+    money_flow_share,
+    signed_volume_share,
+    volume_weighted_mean,
+)
+from seawall.features.table import ColumnFunction, ColumnTable
+from seawall.features.windows import (
+    log_ratio_with_floor,
+    previous,
+    ratio,
+    rolling_deviation,
+    rolling_mean,
+    rolling_sum,
+)
 
 TECHNICAL_COLUMNS = (
     "open_log_returns",
@@ -77,10 +93,9 @@ OPTIONAL_INPUTS = {"trades": "trades_log_returns", "trends": "trends"}
 WARMUP = 384
 VOLUME_BARS = 20
 TRENDS_BARS = 168
-_MS_PER_HOUR = 3_600_000
 
 
-def technical(omit: tuple[str, ...] = ()) -> FeatureSet:
+def technical(omit: tuple[str, ...] = (), _options: Any = None) -> FeatureSet:
     """Return the feature set ``technical``: all 21 columns, less those of the optional inputs left out.
 
     Args:
@@ -95,7 +110,7 @@ def technical(omit: tuple[str, ...] = ()) -> FeatureSet:
     return _technical_set("technical", omit)
 
 
-def technical_ohlcv(omit: tuple[str, ...] = ()) -> FeatureSet:
+def technical_ohlcv(omit: tuple[str, ...] = (), _options: Any = None) -> FeatureSet:
     """Return the feature set ``technical_ohlcv``: the 19 columns made of open, high, low, close and volume alone.
 
     Raises:
@@ -110,7 +125,7 @@ def _technical_set(name: str, omit: tuple[str, ...]) -> FeatureSet:
     without = {OPTIONAL_INPUTS[raw] for raw in omit}
     columns = tuple(column for column in TECHNICAL_COLUMNS if column not in without)
     requires = tuple(raw for raw in OPTIONAL_INPUTS if raw not in omit)
-    return FeatureSet(name, columns, WARMUP, requires, partial(technical_block, columns=columns))
+    return FeatureSet(name, columns, WARMUP, requires, ColumnTable(_FUNCTIONS, columns))
 
 
 def technical_block(bars: pd.DataFrame, *, columns: tuple[str, ...]) -> np.ndarray:
@@ -123,110 +138,122 @@ def technical_block(bars: pd.DataFrame, *, columns: tuple[str, ...]) -> np.ndarr
     Returns:
         float64, shape (T, len(columns)); NaN in the first rows, before an indicator has its bars.
     """
-    inputs = _Inputs.of(bars)
-    known: dict[str, np.ndarray] = {}
-    for group in _GROUPS:
-        known.update(group(inputs))
-    return np.stack([known[column] for column in columns]).T
+    return ColumnTable(_FUNCTIONS, columns)(bars)
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """The raw columns as contiguous float64 arrays of shape (T,)."""
-
-    bars: pd.DataFrame
-    open: np.ndarray
-    high: np.ndarray
-    low: np.ndarray
-    close: np.ndarray
-    volume: np.ndarray
-    volume_sum: np.ndarray
-
-    @classmethod
-    def of(cls, bars: pd.DataFrame) -> _Inputs:
-        open_, high, low, close, volume = (raw_column(bars, name) for name in BAR_COLUMNS)
-        return cls(bars, open_, high, low, close, volume, rolling_sum(volume, VOLUME_BARS))
-
-    @property
-    def typical(self) -> np.ndarray:
-        return (self.high + self.low + self.close) / 3.0
+def _log_return(bars: BarArrays, *, price: str) -> np.ndarray:
+    return np.log(bars[price] / previous(bars[price]))
 
 
-def raw_column(bars: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a raw column as a contiguous float64 array, shape (T,)."""
-    return np.ascontiguousarray(bars[name].to_numpy(np.float64))
+def _volume_log_return(bars: BarArrays) -> np.ndarray:
+    volume = bars["volume"]
+    return log_ratio_with_floor(volume, previous(volume), bars.once(_volume_sum) / VOLUME_BARS)
 
 
-def _returns(inputs: _Inputs) -> dict[str, np.ndarray]:
-    columns = {
-        f"{name}_log_returns": np.log(values / previous(values))
-        for name, values in zip(PRICE_COLUMNS, (inputs.open, inputs.high, inputs.low, inputs.close), strict=True)
-    }
-    columns["volume_log_returns"] = log_ratio_with_floor(inputs.volume, previous(inputs.volume), inputs.volume_sum / VOLUME_BARS)
-    return columns
+def _trades_log_return(bars: BarArrays) -> np.ndarray:
+    trades = bars["trades"]
+    return log_ratio_with_floor(trades, previous(trades), rolling_mean(trades, VOLUME_BARS))
 
 
-def _optional(inputs: _Inputs) -> dict[str, np.ndarray]:
-    columns: dict[str, np.ndarray] = {}
-    if "trades" in inputs.bars.columns:
-        trades = raw_column(inputs.bars, "trades")
-        columns["trades_log_returns"] = log_ratio_with_floor(trades, previous(trades), rolling_mean(trades, VOLUME_BARS))
-    if "trends" in inputs.bars.columns:
-        interest = raw_column(inputs.bars, "trends")
-        mean = rolling_mean(interest, TRENDS_BARS)
-        columns["trends"] = log_ratio_with_floor(interest, mean, mean)
-    return columns
+def _trends(bars: BarArrays) -> np.ndarray:
+    mean = rolling_mean(bars["trends"], TRENDS_BARS)
+    return log_ratio_with_floor(bars["trends"], mean, mean)
 
 
-def _clock(inputs: _Inputs) -> dict[str, np.ndarray]:
-    return {"hour": (timestamps_ms(inputs.bars) // _MS_PER_HOUR % 24) / 23.0}
+def _hour(bars: BarArrays) -> np.ndarray:
+    return hour_of_day(bars.times_ms) / 23.0
 
 
-def _momentum(inputs: _Inputs) -> dict[str, np.ndarray]:
-    high, low, close = inputs.high, inputs.low, inputs.close
-    lowest, highest = talib.MIN(low, 14), talib.MAX(high, 14)
-    aroon_down, aroon_up = talib.AROON(high, low, 25)
-    still = talib.MAX(close, 15) == talib.MIN(close, 15)
-    return {
-        "stoch": ratio(close - lowest, highest - lowest, where_zero=0.5),
-        "aroon_up": aroon_up / 100.0,
-        "aroon_down": aroon_down / 100.0,
-        "rsi": np.where(still, 0.5, talib.RSI(close, 14) / 100.0),
-        "adx": _average_directional_index(high, low, close),
-        "cci": talib.CCI(high, low, close, 20) / 100.0,
-    }
+def _macd_histogram(bars: BarArrays) -> np.ndarray:
+    return talib.MACD(bars["close"], 12, 26, 9)[2] / bars["close"]
 
 
-def _average_directional_index(high: np.ndarray, low: np.ndarray, close: np.ndarray) -> np.ndarray:
-    rise, fall = high - previous(high), previous(low) - low
-    directional = (rise != fall) & (np.maximum(rise, fall) > 0)
-    moves = rolling_sum(directional.astype(np.float64), 14)
-    index = np.where(moves == 0, 0.0, talib.DX(high, low, close, 14))
+def _stochastic(bars: BarArrays) -> np.ndarray:
+    lowest = talib.MIN(bars["low"], 14)
+    return ratio(bars["close"] - lowest, talib.MAX(bars["high"], 14) - lowest, where_zero=0.5)
+
+
+def _aroon(bars: BarArrays) -> tuple[np.ndarray, np.ndarray]:
+    down, up = talib.AROON(bars["high"], bars["low"], 25)
+    return up, down
+
+
+def _aroon_up(bars: BarArrays) -> np.ndarray:
+    return bars.once(_aroon)[0] / 100.0
+
+
+def _aroon_down(bars: BarArrays) -> np.ndarray:
+    return bars.once(_aroon)[1] / 100.0
+
+
+def _relative_strength(bars: BarArrays) -> np.ndarray:
+    index = talib.RSI(bars["close"], 14) / 100.0
+    index[bars_without_change(bars["close"]) >= 14] = 0.5
+    return index
+
+
+def _average_directional_index(bars: BarArrays) -> np.ndarray:
+    index = talib.DX(bars["high"], bars["low"], bars["close"], 14)
+    index[bars_without_direction(bars["high"], bars["low"]) >= 14] = 0.0
     return talib.EMA(index, 27) / 100.0
 
 
-def _distances(inputs: _Inputs) -> dict[str, np.ndarray]:
-    close, volume = inputs.close, inputs.volume
-    typical = inputs.typical
-    average = ratio(rolling_sum(typical * volume, 10), rolling_sum(volume, 10), where_zero=rolling_mean(typical, 10))
-    middle, width = rolling_mean(close, 20), 2.0 * rolling_deviation(close, 20)
-    return {
-        "macd_signal_diffs": talib.MACD(close, 12, 26, 9)[2] / close,
-        "close_dema": (close - talib.DEMA(close, 15)) / close,
-        "close_vwap": (close - average) / close,
-        "bband_up_close": (middle + width - close) / close,
-        "close_bband_down": (close - middle + width) / close,
-    }
+def _commodity_channel_index(bars: BarArrays) -> np.ndarray:
+    return talib.CCI(bars["high"], bars["low"], bars["close"], 20) / 100.0
 
 
-def _flows(inputs: _Inputs) -> dict[str, np.ndarray]:
-    high, low, close = inputs.high, inputs.low, inputs.close
-    position = ratio((close - low) - (high - close), high - low, where_zero=0.0)
-    direction = np.sign(close - previous(close))
-    return {
-        "adl_diffs": ratio(position * inputs.volume, inputs.volume_sum, where_zero=0.0),
-        "obv_diffs": ratio(direction * inputs.volume, inputs.volume_sum, where_zero=0.0),
-    }
+def _distance_to_dema(bars: BarArrays) -> np.ndarray:
+    return (bars["close"] - talib.DEMA(bars["close"], 15)) / bars["close"]
 
 
-_GROUPS: tuple[Callable[[_Inputs], dict[str, np.ndarray]], ...] = (_returns, _optional, _clock, _momentum, _distances, _flows)
+def _distance_to_vwap(bars: BarArrays) -> np.ndarray:
+    typical = (bars["high"] + bars["low"] + bars["close"]) / 3.0
+    return (bars["close"] - volume_weighted_mean(typical, bars["volume"], 10)) / bars["close"]
+
+
+def _bands(bars: BarArrays) -> tuple[np.ndarray, np.ndarray]:
+    return rolling_mean(bars["close"], 20), 2.0 * rolling_deviation(bars["close"], 20)
+
+
+def _below_upper_band(bars: BarArrays) -> np.ndarray:
+    middle, width = bars.once(_bands)
+    return (middle + width - bars["close"]) / bars["close"]
+
+
+def _above_lower_band(bars: BarArrays) -> np.ndarray:
+    middle, width = bars.once(_bands)
+    return (bars["close"] - middle + width) / bars["close"]
+
+
+def _volume_sum(bars: BarArrays) -> np.ndarray:
+    return rolling_sum(bars["volume"], VOLUME_BARS)
+
+
+def _money_flow(bars: BarArrays) -> np.ndarray:
+    return money_flow_share(bars["high"], bars["low"], bars["close"], bars["volume"], bars.once(_volume_sum))
+
+
+def _signed_volume(bars: BarArrays) -> np.ndarray:
+    return signed_volume_share(bars["close"], bars["volume"], bars.once(_volume_sum))
+
+
+_FUNCTIONS: dict[str, ColumnFunction] = {
+    **{f"{name}_log_returns": partial(_log_return, price=name) for name in PRICE_COLUMNS},
+    "volume_log_returns": _volume_log_return,
+    "trades_log_returns": _trades_log_return,
+    "hour": _hour,
+    "macd_signal_diffs": _macd_histogram,
+    "stoch": _stochastic,
+    "aroon_up": _aroon_up,
+    "aroon_down": _aroon_down,
+    "rsi": _relative_strength,
+    "adx": _average_directional_index,
+    "cci": _commodity_channel_index,
+    "close_dema": _distance_to_dema,
+    "close_vwap": _distance_to_vwap,
+    "bband_up_close": _below_upper_band,
+    "close_bband_down": _above_lower_band,
+    "adl_diffs": _money_flow,
+    "obv_diffs": _signed_volume,
+    "trends": _trends,
+}
