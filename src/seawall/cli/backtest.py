@@ -18,6 +18,7 @@ def backtest(
     overrides: options.Overrides = None,
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Judge a run's ensemble on its test rows, beside its seeds and simple rivals, after costs.
@@ -32,9 +33,13 @@ def backtest(
         seawall backtest latest --json
     """
     from seawall.core.run_folder import RunFolder
+    from seawall.recipes.experiment import trust_run
     from seawall.recipes.judging import Case
 
-    case = Case(RunFolder.find(runs, run), tuple(overrides or ()), data_dir)
+    folder = RunFolder.find(runs, run)
+    if trust:
+        trust_run(folder)
+    case = Case(folder, tuple(overrides or ()), data_dir)
     [document] = judge_with_bars([case])
     if json:
         print_json(document)

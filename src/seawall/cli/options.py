@@ -19,6 +19,11 @@ Overrides = Annotated[
     ),
 ]
 RunReference = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, the beginning of its name, or latest.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="A Python file with parts of your own: feature columns and sets. May be given several times."),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Run the code of the plugins that the run keeps; read them first.")]
 
 RUNS = Path("runs")
 DATA = Path("data")

@@ -33,7 +33,9 @@ def recipes(json: options.Json = False) -> None:
     out.print(f"Read one: seawall show {first}")
 
 
-def show(reference: Reference, overrides: options.Overrides = None, json: options.Json = False) -> None:
+def show(
+    reference: Reference, overrides: options.Overrides = None, plugin: options.Plugins = None, json: options.Json = False
+) -> None:
     """Print a recipe as it will run: every setting, with defaults and overrides resolved.
 
     Examples:
@@ -44,7 +46,7 @@ def show(reference: Reference, overrides: options.Overrides = None, json: option
     from seawall.recipes.files import dump_yaml
     from seawall.recipes.schema import load_recipe
 
-    recipe = load_recipe(reference, overrides or ())
+    recipe = load_recipe(reference, overrides or (), plugin or ())
     document = recipe.model_dump(mode="json")
     if json:
         print_json({"hash": recipe.digest(), "recipe": document})
@@ -53,7 +55,9 @@ def show(reference: Reference, overrides: options.Overrides = None, json: option
         print(dump_yaml(document), end="")
 
 
-def validate(reference: Reference, overrides: options.Overrides = None, json: options.Json = False) -> None:
+def validate(
+    reference: Reference, overrides: options.Overrides = None, plugin: options.Plugins = None, json: options.Json = False
+) -> None:
     """Check a recipe without running it.
 
     Examples:
@@ -61,7 +65,7 @@ def validate(reference: Reference, overrides: options.Overrides = None, json: op
     """
     from seawall.recipes.schema import load_recipe
 
-    recipe = load_recipe(reference, overrides or ())
+    recipe = load_recipe(reference, overrides or (), plugin or ())
     if json:
         print_json({"valid": True, "name": recipe.name, "hash": recipe.digest()})
     else:

@@ -12,6 +12,7 @@ def report(
     overrides: options.Overrides = None,
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
+    trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Write the interactive report of a run as one self-contained page; judge the run first where that is not done.
@@ -22,9 +23,13 @@ def report(
         seawall report latest --json
     """
     from seawall.core.run_folder import RunFolder
+    from seawall.recipes.experiment import trust_run
     from seawall.recipes.judging import Case, document, report_case
 
-    case = Case(RunFolder.find(runs, run), tuple(overrides or ()), data_dir)
+    folder = RunFolder.find(runs, run)
+    if trust:
+        trust_run(folder)
+    case = Case(folder, tuple(overrides or ()), data_dir)
     if case.folder().metrics.is_file():
         path = report_case(case)
     else:

@@ -23,6 +23,7 @@ Reference = Annotated[
 def train(
     reference: Reference,
     overrides: options.Overrides = None,
+    plugin: options.Plugins = None,
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
@@ -38,27 +39,33 @@ def train(
         seawall train tradernet data=btc.parquet training.n_seeds=3
 
         seawall train my-recipe.yaml costs.fee_bps=5
+
+        seawall train tradernet --plugin my_columns.py features.columns=[momentum_10]
     """
     from seawall.recipes.experiment import create_run, load_run_recipe
     from seawall.recipes.schema import load_recipe
 
-    recipe = load_recipe(reference, overrides or ())
+    recipe = load_recipe(reference, overrides or (), plugin or ())
     run = create_run(recipe, runs, data_dir)
     if not json:
         describe_data(run)
     _finish(run, load_run_recipe(run).training.seeds, json)
 
 
-def resume(run: options.RunReference, runs: options.Runs = options.RUNS, json: options.Json = False) -> None:
+def resume(
+    run: options.RunReference, runs: options.Runs = options.RUNS, trust: options.Trust = False, json: options.Json = False
+) -> None:
     """Go on with a training that was stopped; the result is the same as without the stop.
 
     Examples:
         seawall resume latest
     """
     from seawall.core.run_folder import RunFolder
-    from seawall.recipes.experiment import load_run_recipe
+    from seawall.recipes.experiment import load_run_recipe, trust_run
 
     folder = RunFolder.find(runs, run)
+    if trust:
+        trust_run(folder)
     _finish(folder, load_run_recipe(folder).training.seeds, json)
 
 

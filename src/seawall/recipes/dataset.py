@@ -17,7 +17,7 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
-from seawall.features.own import fitted_too_late, from_first_number, scaled_in_file
+from seawall.features.own import file_columns, fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
 from seawall.features.scaling import Scaler, ScalingKind
@@ -106,9 +106,14 @@ class Featured:
     trends: dict[str, Any] | None
     notes: tuple[str, ...]
 
+    @property
+    def warmup(self) -> int:
+        """Rows before the first whose features are known."""
+        return self.columns.warmup_on(self.timeframe)
+
     def scaler(self, kind: ScalingKind) -> Scaler:
         """Fit a scaler on the training rows, from the first warmed-up one on; columns that their file holds scaled pass."""
-        training = RowRange(self.columns.warmup, self.split.train.stop)
+        training = RowRange(self.warmup, self.split.train.stop)
         return Scaler.fit(self.block, training, self.columns.columns, kind, scaled_in_file(self.columns, self.marker))
 
 
@@ -124,7 +129,7 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     """
     bars, origin = load_bars(recipe, data_root)
     marker = bars.attrs.get("scaling")
-    bars, late_start = from_first_number(bars, [name for name in recipe.features.columns if name not in OPTIONAL_COLUMNS])
+    bars, late_start = from_first_number(bars, _own_columns(recipe))
     bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
     timeframe = Timeframe.infer(timestamps_ms(bars))
     bars, trends = _with_trends(recipe, bars, timeframe, data_root)
@@ -133,7 +138,7 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     block = compute_features(bars, columns, timeframe)
     window = recipe.environment.window
     split = chronological_split(
-        columns.warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
+        columns.warmup_on(timeframe) + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
     )
     notes = (*([] if late_start is None else [late_start]), *_trends_notes(recipe, trends, columns))
     return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends, notes)
@@ -155,7 +160,7 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
     if scaler is None:
         scaler = made.scaler(recipe.features.scaling)
     scaled = scaler.transform(made.block, columns.columns)
-    market = _market(bars, made.timeframe, scaled, columns.columns, columns.warmup, made.origin["symbol"])
+    market = _market(bars, made.timeframe, scaled, columns.columns, made.warmup, made.origin["symbol"])
     late = fitted_too_late(made.marker, bars["timestamp"].iloc[split.train.stop - 1])
     facts = {
         **made.origin,
@@ -170,9 +175,14 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         "trends": made.trends,
         "scaled_in_file": list(scaler.unscaled),
         "notes": [*made.notes, *([] if late is None else [late])],
-        "warmup": columns.warmup,
+        "warmup": made.warmup,
     }
     return Dataset(market, split, scaler, facts)
+
+
+def _own_columns(recipe: Recipe) -> list[str]:
+    """Return the columns that the user's own file must have beside those that any bars may have."""
+    return [name for name in file_columns(recipe.features.columns) if name not in OPTIONAL_COLUMNS]
 
 
 def _clock(recipe: Recipe, bars: pd.DataFrame) -> datetime | None:
@@ -200,7 +210,7 @@ def _stored_or_file(data: FileData, columns: tuple[str, ...], data_root: Path) -
     if not Path(data.path).is_file() and store.has(data.path):
         bars, manifest = store.load(data.path)
         return bars, {"source": manifest["source"], "symbol": manifest["symbol"], "reference": data.path}
-    own = [name for name in columns if name not in OPTIONAL_COLUMNS]
+    own = [name for name in file_columns(columns) if name not in OPTIONAL_COLUMNS]
     bars = read_bars(Path(data.path), Path.cwd(), data.key, own)
     source, symbol, _timeframe = infer_identity(Path(data.path))
     return bars, {"source": source, "symbol": symbol, "reference": Path(data.path).name + (data.key or "")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from seawall.core.run_folder import RunFolder
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.files import dump_yaml, parse_yaml
+from seawall.recipes.plugins import keep_plugins, load_kept, trust
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
@@ -71,6 +72,7 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
         dataset.save(run)
         write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
         heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
+        keep_plugins(recipe.plugins, run.path)
         write_text(run.recipe, f"{heading}\n{dump_yaml(recipe.model_dump(mode='json'))}")
     except BaseException:
         shutil.rmtree(run.path)
@@ -89,7 +91,27 @@ def load_run_recipe(run: RunFolder) -> Recipe:
     mapping = parse_yaml(text, str(run.recipe))
     if not isinstance(mapping, dict):
         raise DataError(f"{run.recipe} is damaged: it holds no recipe")
+    load_kept(kept_plugins(run, mapping), run.path)
     return validate_recipe(mapping, str(run.recipe))
+
+
+def kept_plugins(run: RunFolder, mapping: Mapping[str, Any]) -> dict[str, str]:
+    """Return the plugins that a run's recipe names, file name to hash.
+
+    Raises:
+        DataError: The recipe is damaged.
+    """
+    named = mapping.get("plugins") or {}
+    if not isinstance(named, dict) or not all(isinstance(each, str) for pair in named.items() for each in pair):
+        raise DataError(f"{run.recipe} is damaged: its plugins are {named!r}")
+    return named
+
+
+def trust_run(run: RunFolder) -> None:
+    """Trust the plugins that a run keeps; the user has said so."""
+    text = run.recipe.read_text(encoding="utf-8") if run.recipe.is_file() else ""
+    mapping = parse_yaml(text, str(run.recipe))
+    trust(kept_plugins(run, mapping if isinstance(mapping, dict) else {}).values())
 
 
 def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[SeedSummary]]:

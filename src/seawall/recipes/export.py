@@ -27,6 +27,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import refuse_replacing, replacing_folder, write_json
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe, iso_ms
+from seawall.features.own import file_columns
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
 from seawall.features.scaling import CLIP, Scaler
@@ -120,7 +121,7 @@ def _longer(base: Timeframe, timeframes: Sequence[str]) -> list[Timeframe]:
 def _own_timeframe(made: Featured, recipe: Recipe, scaled: bool) -> _Exported:
     split = made.split
     rows = {
-        "train": slice(made.columns.warmup, split.train.stop),
+        "train": slice(made.warmup, split.train.stop),
         "val": slice(split.validation.start, split.validation.stop),
         "test": slice(split.test.start, split.test.stop),
     }
@@ -143,9 +144,11 @@ def _longer_timeframe(made: Featured, length: Timeframe, recipe: Recipe, notes: 
 
 
 def _without_own(recipe: Recipe) -> FeatureSet | None:
-    if not recipe.features.columns:
-        return feature_set(recipe.features)
-    return None if recipe.features.set == "own" else feature_set(recipe.features.model_copy(update={"columns": ()}))
+    own = file_columns(recipe.features.columns)
+    computed = tuple(name for name in recipe.features.columns if name not in own)
+    if not recipe.features.sets and not computed:
+        return None
+    return feature_set(recipe.features.model_copy(update={"columns": computed, "timeframes": ()}))
 
 
 def _rows_within(made: Featured, times: np.ndarray, length: Timeframe, warmup: int) -> dict[str, slice]:

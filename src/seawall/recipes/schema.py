@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -24,6 +25,7 @@ from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
+from seawall.recipes.plugins import load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
 from seawall.simulator.actions import ACTION_SCHEMES, action_scheme
 from seawall.simulator.costs import CostParams
@@ -163,6 +165,16 @@ class Recipe(Params):
     training: SeedsParams = Field(default_factory=SeedsParams)
     evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    plugins: dict[str, str] = Field(
+        default_factory=dict[str, str], description="Files of the user's own parts and their hashes, as --plugin gave them"
+    )
+
+    @field_validator("plugins")
+    @classmethod
+    def _are_loaded(cls, plugins: dict[str, str]) -> dict[str, str]:
+        with as_value_error():
+            require_loaded(plugins)
+        return plugins
 
     @model_validator(mode="before")
     @classmethod
@@ -202,17 +214,23 @@ class Recipe(Params):
         return digest(self.model_dump(mode="json"))
 
 
-def load_recipe(reference: str, overrides: Sequence[str] = ()) -> Recipe:
+def load_recipe(reference: str, overrides: Sequence[str] = (), plugins: Iterable[Path] = ()) -> Recipe:
     """Load, override and validate a recipe.
 
     Args:
         reference: A shipped recipe's name, or the path of a YAML or JSON file.
         overrides: ``section.key=value`` each.
+        plugins: Python files with parts of the user's own.
 
     Raises:
         ConfigError: Something is missing, misspelt or out of range; the message names it, its value and what is allowed.
     """
-    return validate_recipe(load_mapping(reference, overrides), reference)
+    loaded = load_plugins(plugins)
+    mapping = load_mapping(reference, overrides)
+    if loaded:
+        trust(loaded.values())
+        mapping = {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
+    return validate_recipe(mapping, reference)
 
 
 def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:

@@ -121,6 +121,7 @@ def export(
         str, typer.Argument(metavar="RECIPE|SERIES", help="A recipe, for its bars and features; or a stored series, for its bars.")
     ],
     overrides: options.Overrides = None,
+    plugin: options.Plugins = None,
     hdf5: Annotated[Path | None, typer.Option("--hdf5", help="Folder for train_data.h5, val_data.h5 and test_data.h5.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Folder for CSV files of a recipe; a file for a stored series.")] = None,
     timeframes: Annotated[
@@ -158,7 +159,7 @@ def export(
         stored = ", ".join(str(entry["reference"]) for entry in Store(data_dir).list()) or "nothing"
         raise DataError(f"no stored series {recipe!r} under {data_dir}, and no recipe of that name; stored: {stored}")
     else:
-        facts = _export_recipe(recipe, list(overrides or ()), (hdf5, csv), timeframes, scaled, force, data_dir)
+        facts = _export_recipe(recipe, list(overrides or ()), list(plugin or ()), (hdf5, csv), timeframes, scaled, force, data_dir)
     if json:
         print_json(facts)
         return
@@ -188,6 +189,7 @@ def _export_series(reference: str, hdf5: Path | None, csv: Path | None, force: b
 def _export_recipe(
     reference: str,
     overrides: list[str],
+    plugins: list[Path],
     folders: tuple[Path | None, Path | None],
     timeframes: str | None,
     scaled: bool,
@@ -197,7 +199,7 @@ def _export_recipe(
     from seawall.recipes.export import export_csv, export_hdf5
     from seawall.recipes.schema import load_recipe
 
-    recipe = load_recipe(reference, overrides)
+    recipe = load_recipe(reference, overrides, plugins)
     hdf5, csv = folders
     if hdf5 is not None:
         return export_hdf5(recipe, data_dir, hdf5, listed(timeframes), scaled=scaled, force=force)
