@@ -177,6 +177,8 @@ class FeatureSet:
         settings: What the columns were made with beyond their names, plain values; a model must agree on it.
         lookahead: Bars of the future that a legacy column looks at; 0 for all others. Its value is then not known at the close.
         own: Columns that are passed as the bars' file has them; unlike raw amounts they may be negative.
+        windowed: Whether the last ``warmup + 1`` bars alone decide a row to the bit. False where something is carried on from bar
+            to bar, as in an exponential mean, whose last bits depend on where it was started.
     """
 
     name: str
@@ -187,6 +189,7 @@ class FeatureSet:
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     lookahead: int = 0
     own: tuple[str, ...] = ()
+    windowed: bool = False
 
     def __call__(self, bars: pd.DataFrame) -> np.ndarray:
         """Compute the columns on exactly these bars."""

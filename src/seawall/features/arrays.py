@@ -51,9 +51,14 @@ class BarArrays:
         """Return some consecutive bars; the arrays are views."""
         return BarArrays(self.times_ms[first:stop], {name: column[first:stop] for name, column in self.values.items()})
 
-    def once(self, function: Callable[[BarArrays], Any]) -> Any:
-        """Return what a function makes of these bars, computed at the first call: columns that share a part share its cost."""
-        key = function.__qualname__
+    def once(self, function: Callable[[BarArrays], Any], name: str | None = None) -> Any:
+        """Return what a function makes of these bars, computed at the first call: columns that share a part share its cost.
+
+        Args:
+            function: Makes the part.
+            name: What the part is known by; the function's own name where None.
+        """
+        key = name or function.__qualname__
         if key not in self._shared:
             self._shared[key] = function(self)
         return self._shared[key]

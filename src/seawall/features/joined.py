@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,17 @@ import pandas as pd
 
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import FeatureSet
+
+
+@dataclass(frozen=True)
+class JoinedFeatureSet(FeatureSet):
+    """Several feature sets as one, each computed as it is alone.
+
+    Attributes:
+        parts: The sets, in order.
+    """
+
+    parts: tuple[FeatureSet, ...] = field(kw_only=True)
 
 
 def joined_features(sets: Sequence[FeatureSet]) -> FeatureSet:
@@ -20,20 +32,22 @@ def joined_features(sets: Sequence[FeatureSet]) -> FeatureSet:
     """
     if len(sets) == 1:
         return sets[0]
-    columns = tuple(name for each in sets for name in each.columns)
+    parts = tuple(part for each in sets for part in (each.parts if isinstance(each, JoinedFeatureSet) else (each,)))
+    columns = tuple(name for each in parts for name in each.columns)
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise ConfigError(
-            f"features.set={[each.name for each in sets]} has {', '.join(twice)} in more than one set; name one of them"
-        )
-    return FeatureSet(
-        name="+".join(each.name for each in sets),
+        raise ConfigError(f"features.set={[each.name for each in parts]} has {', '.join(twice)} in more than one set")
+    return JoinedFeatureSet(
+        name="+".join(each.name for each in parts),
         columns=columns,
-        warmup=max(each.warmup for each in sets),
-        requires=tuple(dict.fromkeys(raw for each in sets for raw in each.requires)),
-        compute=partial(_side_by_side, sets=tuple(sets)),
-        settings={each.name: dict(each.settings) for each in sets if each.settings},
-        lookahead=max(each.lookahead for each in sets),
+        warmup=max(each.warmup for each in parts),
+        requires=tuple(dict.fromkeys(raw for each in parts for raw in each.requires)),
+        compute=partial(_side_by_side, sets=parts),
+        settings={each.name: dict(each.settings) for each in parts if each.settings},
+        lookahead=max(each.lookahead for each in parts),
+        own=tuple(name for each in parts for name in each.own),
+        windowed=all(each.windowed for each in parts),
+        parts=parts,
     )
 
 

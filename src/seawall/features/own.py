@@ -17,6 +17,7 @@ from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
 from seawall.features.columns import COLUMNS, Column, column_values
+from seawall.features.joined import joined_features
 from seawall.market.formats.tables import scaled_columns
 
 OWN = "own"
@@ -37,17 +38,17 @@ def own_features(columns: tuple[str, ...], base: FeatureSet | None = None) -> Fe
     _refuse_names(columns, base)
     passed = file_columns(columns)
     computed = {name: COLUMNS[name] for name in columns if name not in passed}
-    needed = (*(() if base is None else base.requires), *(raw for column in computed.values() for raw in column.requires), *passed)
-    return FeatureSet(
-        name=OWN if base is None else f"{base.name}+{OWN}",
-        columns=columns if base is None else (*base.columns, *columns),
-        warmup=max([0 if base is None else base.warmup, *(column.warmup for column in computed.values())]),
-        requires=tuple(dict.fromkeys(needed)),
-        compute=partial(_appended, base=base, columns=columns, computed=computed),
-        settings={**({} if base is None else base.settings), **_said_of(computed)},
-        lookahead=0 if base is None else base.lookahead,
+    alone = FeatureSet(
+        name=OWN,
+        columns=columns,
+        warmup=max([0, *(column.warmup for column in computed.values())]),
+        requires=tuple(dict.fromkeys([*(raw for column in computed.values() for raw in column.requires), *passed])),
+        compute=partial(_columns_of, columns=columns, computed=computed),
+        settings=_said_of(computed),
         own=passed,
+        windowed=not computed,
     )
+    return alone if base is None else joined_features([base, alone])
 
 
 def file_columns(columns: Sequence[str]) -> tuple[str, ...]:
@@ -148,8 +149,7 @@ def _said_of(computed: Mapping[str, Column]) -> dict[str, Any]:
     return {"columns": said} if said else {}
 
 
-def _appended(
-    bars: pd.DataFrame, *, base: FeatureSet | None, columns: tuple[str, ...], computed: Mapping[str, Column]
-) -> np.ndarray:
-    own = [column_values(name, computed[name], bars) if name in computed else bars[name].to_numpy(np.float64) for name in columns]
-    return np.column_stack(own if base is None else [base(bars), *own])
+def _columns_of(bars: pd.DataFrame, *, columns: tuple[str, ...], computed: Mapping[str, Column]) -> np.ndarray:
+    return np.column_stack(
+        [column_values(name, computed[name], bars) if name in computed else bars[name].to_numpy(np.float64) for name in columns]
+    )

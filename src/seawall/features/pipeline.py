@@ -21,6 +21,7 @@ from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.arrays import BarArrays
 from seawall.features.clocks import ClockedFeatureSet, holds_finished
+from seawall.features.joined import JoinedFeatureSet
 from seawall.features.table import ColumnTable
 from seawall.market.joins import known_times, newest_known
 from seawall.market.resample import resample
@@ -58,8 +59,9 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
     """Compute the last bar's columns alone, equal bit for bit to those of the full history.
 
     Args:
-        bars: A tail of closed bars. The equality holds where the tail begins `warmup` or more rows before the last
-            anchor, in the clock of each part (`rows_for_live` rows are always enough), or at the start of the history.
+        bars: A tail of closed bars. The equality holds where the tail begins `warmup` or more rows before the last anchor, in the
+            clock of each part (`rows_for_live` rows are always enough), or at the start of the history. A windowed set needs
+            ``warmup + 1`` rows, whatever the anchor.
         feature_set: What to compute.
         timeframe: Length of a bar, which fixes the anchors.
 
@@ -69,17 +71,14 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
     Raises:
         ConfigError, DataError: As `compute_features`.
     """
+    check_inputs(bars, feature_set, timeframe)
     if isinstance(feature_set, ClockedFeatureSet):
-        check_inputs(bars, feature_set, timeframe)
         longer = [
             _longer_row(bars, feature_set.longer, timeframe, to, ratio) for to, ratio in feature_set.ratios(timeframe).items()
         ]
-        row = np.concatenate([live_row(bars, feature_set.base, timeframe), *longer])
+        row = np.concatenate([_row(bars, feature_set.base, timeframe, ANCHOR_BARS), *longer])
     else:
-        start = _chunk_starts(bars, timeframe, ANCHOR_BARS)[-1] if len(bars) else 0
-        tail = bars.iloc[max(0, start - feature_set.warmup) :]
-        check_inputs(tail, feature_set, timeframe)
-        row = _checked_call(feature_set, tail)[-1]
+        row = _row(bars, feature_set, timeframe, ANCHOR_BARS)
     _check_finite(row[None], feature_set.columns, bars.iloc[-1:])
     return row
 
@@ -87,9 +86,9 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
 def rows_for_live(feature_set: FeatureSet, timeframe: Timeframe) -> int:
     """Return how many closed bars a live tail needs, at most, for `live_row` to equal the full history."""
     if not isinstance(feature_set, ClockedFeatureSet):
-        return ANCHOR_BARS + feature_set.warmup
+        return _rows_needed(feature_set, ANCHOR_BARS)
     longest = max(feature_set.ratios(timeframe).values())
-    return max(rows_for_live(feature_set.base, timeframe), _rows_of_longer(feature_set.longer, longest))
+    return max(_rows_needed(feature_set.base, ANCHOR_BARS), _rows_of_longer(feature_set.longer, longest))
 
 
 def anchored_block(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, dtype: Any = np.float64) -> np.ndarray:
@@ -107,7 +106,22 @@ def anchored_block(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timef
     return block
 
 
+def _rows_needed(feature_set: FeatureSet, anchor_bars: int) -> int:
+    if isinstance(feature_set, JoinedFeatureSet):
+        return max(_rows_needed(part, anchor_bars) for part in feature_set.parts)
+    return feature_set.warmup + (1 if feature_set.windowed else anchor_bars)
+
+
+def _row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int) -> np.ndarray:
+    if isinstance(feature_set, JoinedFeatureSet):
+        return np.concatenate([_row(bars, part, timeframe, anchor_bars) for part in feature_set.parts])
+    start = len(bars) - 1 if feature_set.windowed else _chunk_starts(bars, timeframe, anchor_bars)[-1]
+    return _checked_call(feature_set, bars.iloc[max(0, start - feature_set.warmup) :])[-1]
+
+
 def _anchored(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int, dtype: Any) -> np.ndarray:
+    if isinstance(feature_set, JoinedFeatureSet):
+        return np.column_stack([_anchored(bars, part, timeframe, anchor_bars, dtype) for part in feature_set.parts])
     block = np.empty((len(bars), len(feature_set.columns)), dtype)
     starts = np.array([*_chunk_starts(bars, timeframe, anchor_bars), len(bars)])
     firsts = np.maximum(0, starts[:-1] - feature_set.warmup)
@@ -147,14 +161,12 @@ def _longer_row(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, to
     tail = bars.iloc[-_rows_of_longer(longer, ratio) :]
     made, _facts = resample(tail, timeframe, to)
     newest = int(newest_known(known_times(tail.iloc[-1:], timeframe), known_times(made, to))[0])
-    seen = made.iloc[: newest + 1]
-    first = max(0, _chunk_starts(seen, to, LONGER_ANCHOR_BARS)[-1] - longer.warmup)
-    return _checked_call(longer, seen.iloc[first:])[-1]
+    return _row(made.iloc[: newest + 1], longer, to, LONGER_ANCHOR_BARS)
 
 
 def _rows_of_longer(longer: FeatureSet, ratio: int) -> int:
     # A longer bar holds `ratio` base bars at most, so this many touch that many longer bars, of which the ends may be cut.
-    return (LONGER_ANCHOR_BARS + longer.warmup + 2) * ratio
+    return (_rows_needed(longer, LONGER_ANCHOR_BARS) + 2) * ratio
 
 
 def check_inputs(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) -> None:

@@ -18,8 +18,11 @@ from seawall.core.params import Params, as_value_error
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.clocks import with_timeframes
+from seawall.features.ichimoku import IchimokuParams, ichimoku
 from seawall.features.joined import joined_features
+from seawall.features.levels import LevelParams, levels
 from seawall.features.own import OWN, own_features
+from seawall.features.price_action import PriceActionParams, price_action
 from seawall.features.scaling import ScalingKind
 from seawall.features.technical import technical, technical_ohlcv
 
@@ -44,6 +47,9 @@ class FeatureEntry:
 FEATURE_SETS: dict[str, FeatureEntry] = {
     "technical": FeatureEntry(technical),
     "technical_ohlcv": FeatureEntry(technical_ohlcv),
+    "ichimoku": FeatureEntry(ichimoku, IchimokuParams),
+    "price_action": FeatureEntry(price_action, PriceActionParams),
+    "levels": FeatureEntry(levels, LevelParams),
 }
 
 
