@@ -23,6 +23,15 @@ GOOD = Evidence(
 BREAK_EVEN = {"multiple": 0.9, "words": "breaks even at 0.90 times the costs", "above_one": False}
 
 
+def test_a_feature_that_looks_ahead_is_never_evidence_whatever_was_earned():
+    found = verdict(lookahead=26)
+    assert (found.level, found.checks[0].passed) == ("not judged", False)
+    assert found.headline == (
+        "Not evidence: a feature looks 26 bars into the future, which no live trader can; the figures mean nothing."
+    )
+    assert verdict().level == "evidence"
+
+
 def verdict(**changes):
     return reach_verdict(replace(GOOD, **changes), VerdictParams())
 

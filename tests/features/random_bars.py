@@ -43,6 +43,7 @@ def random_bars(
             "close": close,
             "volume": np.where(quiet, 0.0, rng.lognormal(3, 1, n)),
             "trades": np.where(quiet, 0.0, rng.poisson(50, n)).astype(np.float64),
+            **dict(zip(("quote_volume", "taker_buy_base", "taker_buy_quote"), rng.uniform(0, 9, (3, n)) * ~quiet, strict=True)),
             "trends": np.repeat(rng.integers(0, 101, n // 24 + 1), 24)[:n].astype(np.float64),
         }
     )

@@ -217,6 +217,7 @@ def _evidence(
         break_even=inputs.stress["break_even"],
         delay=inputs.stress["delay"],
         confidence=resamples.confidence,
+        lookahead=int(inputs.facts.data.get("lookahead", 0)),
     )
 
 

@@ -2,6 +2,7 @@
 
 Evidence is claimed only where every check passes:
 
+0. no feature looks into the future, as a legacy one may; with one, nothing is judged;
 1. at least `min_seeds` trained seeds, so that the result is not one lucky seed; with fewer, nothing is judged;
 2. the lower bound of the bootstrap interval of the mean net log return per bar is above zero;
 3. so is the lower bound of the paired difference to every rival that trades;
@@ -46,6 +47,7 @@ class Evidence:
         break_even: ``multiple``, ``words`` and ``above_one``, as from `stress`.
         delay: ``total_return`` one bar late and ``on_time_total_return``, as from `stress`.
         confidence: Share of resamples within an interval.
+        lookahead: Bars of the future that a feature looks at; with any, nothing is judged.
     """
 
     n_seeds: int
@@ -57,6 +59,7 @@ class Evidence:
     break_even: Mapping[str, Any]
     delay: Mapping[str, Any]
     confidence: float
+    lookahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def reach_verdict(evidence: Evidence, params: VerdictParams) -> Verdict:
         params: The bars to clear.
     """
     checks = (
+        *([_knows_no_future(evidence)] if evidence.lookahead else []),
         _enough_seeds(evidence, params),
         _earns_after_costs(evidence),
         *(_beats(name, difference, evidence.confidence) for name, difference in evidence.differences.items()),
@@ -122,7 +126,7 @@ def reach_verdict(evidence: Evidence, params: VerdictParams) -> Verdict:
         _survives_costs(evidence, params),
     )
     level: Level = "evidence"
-    if not checks[0].passed:
+    if evidence.lookahead or evidence.n_seeds < params.min_seeds:
         level = "not judged"
     elif not all(check.passed for check in checks):
         level = "none"
@@ -162,6 +166,11 @@ def _range(interval: Interval, confidence: float) -> str:
 
 def _above_zero(interval: Interval) -> bool:
     return interval.low is not None and interval.low > 0.0
+
+
+def _knows_no_future(evidence: Evidence) -> Check:
+    words = f"A feature looks {evidence.lookahead} bars into the future, which no live trader can; the figures mean nothing."
+    return Check("knows no future", False, words)
 
 
 def _enough_seeds(evidence: Evidence, params: VerdictParams) -> Check:
@@ -209,6 +218,8 @@ def _survives_costs(evidence: Evidence, params: VerdictParams) -> Check:
 
 
 def _headline(level: Level, evidence: Evidence, params: VerdictParams, checks: Sequence[Check]) -> str:
+    if evidence.lookahead:
+        return f"Not evidence: {_lower_first(checks[0].words)}"
     if level == "not judged":
         plural = "seed" if evidence.n_seeds == 1 else "seeds"
         return f"Not evidence: {evidence.n_seeds} {plural}, {params.min_seeds} needed."

@@ -21,10 +21,12 @@ from seawall.features.clocks import with_timeframes
 from seawall.features.ichimoku import IchimokuParams, ichimoku
 from seawall.features.joined import joined_features
 from seawall.features.levels import LevelParams, levels
+from seawall.features.long_short import long_short, long_short_levels
 from seawall.features.own import OWN, own_features
 from seawall.features.price_action import PriceActionParams, price_action
 from seawall.features.scaling import ScalingKind
 from seawall.features.technical import technical, technical_ohlcv
+from seawall.features.wide import WideParams, wide, wide_ohlcv
 
 
 class NoOptions(Params):
@@ -48,8 +50,12 @@ FEATURE_SETS: dict[str, FeatureEntry] = {
     "technical": FeatureEntry(technical),
     "technical_ohlcv": FeatureEntry(technical_ohlcv),
     "ichimoku": FeatureEntry(ichimoku, IchimokuParams),
+    "long_short": FeatureEntry(long_short),
+    "long_short_levels": FeatureEntry(long_short_levels),
     "price_action": FeatureEntry(price_action, PriceActionParams),
     "levels": FeatureEntry(levels, LevelParams),
+    "wide": FeatureEntry(wide, WideParams),
+    "wide_ohlcv": FeatureEntry(wide_ohlcv, WideParams),
 }
 
 
