@@ -1,6 +1,7 @@
 """A disk without room, made by a limit on the size of files: one clear line, exit code 2, nothing half-written."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -20,17 +21,22 @@ SMALL = [
 
 
 def _run(folder, limit_bytes, *words):
+    return _run_code(folder, limit_bytes, "import sys; from seawall.cli.main import main; main()", *words)
+
+
+def _run_code(folder, limit_bytes, code, *words):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
 
-    code = "import sys; from seawall.cli.main import main; main()"
     command = [sys.executable, "-c", code, *map(str, words)]
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder.parent / "numba")}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, preexec_fn=limit, env=environment, check=False)
 
 
 def _left(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """All files but those of whole entries of the cache of features, and its locks, which are empty."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [name for name in names if not re.fullmatch(r"data/\.cache/features/(\.locks/..\.lock|../[0-9a-f]{64}/[a-z.]+)", name)]
 
 
 @pytest.fixture
@@ -54,6 +60,19 @@ def test_a_market_that_does_not_fit_leaves_no_run(folder):
     assert result.returncode == 2, result.stderr
     assert "no room left" in result.stderr
     assert "Traceback" not in result.stderr
+    assert _left(folder) == []
+
+
+def test_features_that_do_not_fit_are_computed_all_the_same_and_leave_nothing(folder):
+    code = (
+        "from pathlib import Path; from seawall.recipes.dataset import featured; from seawall.recipes.schema import load_recipe\n"
+    )
+    code += f"made = featured(load_recipe('tradernet', {SMALL!r}), Path('data')); print(made.block.shape[0], *made.notes, sep='|')"
+    result = _run_code(folder, 100_000, code)
+    assert result.returncode == 0, result.stderr
+    rows, note = result.stdout.strip().split("|")
+    assert rows == "3000"
+    assert note.startswith("the features are not kept for later runs: no room left")
     assert _left(folder) == []
 
 

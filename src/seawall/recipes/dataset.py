@@ -17,8 +17,9 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
+from seawall.features.cache import cached_features
 from seawall.features.own import file_columns, fitted_too_late, from_first_number, scaled_in_file
-from seawall.features.pipeline import compute_features, feature_hash
+from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
 from seawall.features.scaling import Scaler, ScalingKind
 from seawall.market.checks.quality import apply_quality
@@ -87,7 +88,7 @@ class Featured:
         quality: What the check found and did.
         timeframe: Length of a bar.
         columns: The feature set.
-        block: Its columns, unscaled; float64, shape (T, F), NaN in the first `warmup` rows.
+        block: Its columns, unscaled; float32, shape (T, F), NaN in the first `warmup` rows; not writable.
         split: Rows that may be used for what.
         marker: What the bars' file says of its scaling, or None.
         origin: Source, symbol and reference of the bars.
@@ -122,7 +123,7 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
 
     Args:
         recipe: What to make.
-        data_root: Folder of imported bars, for references such as binance/BTCUSDT/1h.
+        data_root: Folder of imported bars, for references such as binance/BTCUSDT/1h; features are kept below it for later runs.
 
     Raises:
         DataError: The bars are missing, bad, or too few.
@@ -135,12 +136,17 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     bars, trends = _with_trends(recipe, bars, timeframe, data_root)
     columns = feature_set(recipe.features)
     scaled_in_file(columns, marker)
-    block = compute_features(bars, columns, timeframe)
+    block, cache_notes = cached_features(bars, columns, timeframe, data_root)
     window = recipe.environment.window
     split = chronological_split(
         columns.warmup_on(timeframe) + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
     )
-    notes = (*([] if late_start is None else [late_start]), *_trends_notes(recipe, trends, columns))
+    notes = (
+        *([] if late_start is None else [late_start]),
+        *_foresight_notes(columns),
+        *_trends_notes(recipe, trends, columns),
+        *cache_notes,
+    )
     return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends, notes)
 
 
@@ -176,6 +182,7 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         "scaled_in_file": list(scaler.unscaled),
         "notes": [*made.notes, *([] if late is None else [late])],
         "warmup": made.warmup,
+        "lookahead": columns.lookahead,
     }
     return Dataset(market, split, scaler, facts)
 
@@ -241,6 +248,12 @@ def _with_trends(
         guess = f"{wanted.path} counts as downloaded at {when}, its time of change, which tells whether its last period is whole"
         facts["notes"] = [*facts["notes"], f"{guess}; data.trends.downloaded=DATE says otherwise"]
     return bars, {**facts, "downloaded": when, "downloaded_from": told}
+
+
+def _foresight_notes(columns: FeatureSet) -> list[str]:
+    if not columns.lookahead:
+        return []
+    return [f"features look {columns.lookahead} bars into the future: nothing made with them can run live or count as evidence"]
 
 
 def _trends_notes(recipe: Recipe, trends: dict[str, Any] | None, columns: FeatureSet) -> list[str]:

@@ -134,7 +134,7 @@ def _longer_timeframe(made: Featured, length: Timeframe, recipe: Recipe, notes: 
     columns = _without_own(recipe)
     if columns is None:
         notes.append(f"/{length.label} holds bars alone: columns of your own file are known for its own bars only")
-    block = np.zeros((len(bars), 0)) if columns is None else compute_features(bars, columns, length)
+    block = np.zeros((len(bars), 0)) if columns is None else compute_features(bars, columns, length, np.float32)
     warmup = 0 if columns is None else columns.warmup
     rows = _rows_within(made, timestamps_ms(bars), length, warmup)
     scaler = None
@@ -173,7 +173,9 @@ def _cut(
 ) -> _Exported:
     names = () if columns is None else columns.columns
     named = {name: f"{name}_feature" if name in bars.columns else name for name in names}
-    features = pd.DataFrame({named[name]: block[:, place] for place, name in enumerate(names)}, index=bars.index)
+    # The numbers that training reads, in the width in which a CSV gives them back.
+    wide = block.astype(np.float64)
+    features = pd.DataFrame({named[name]: wide[:, place] for place, name in enumerate(names)}, index=bars.index)
     tables = [bars, features]
     if scaler is not None:
         mapped = scaler.mapped(block)
