@@ -1,9 +1,10 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import talib
-from random_bars import random_bars, spelt_bars
+from random_bars import DATA, random_bars, spelt_bars
 
 from seawall.features.technical import TECHNICAL_COLUMNS, technical_block
 
@@ -190,8 +191,15 @@ def test_a_dead_market_takes_the_stated_values():
             assert last(bars, name) == pytest.approx(stated[name], abs=1e-14), name
 
 
-def test_columns_are_talibs_where_talib_defines_them():
-    bars = random_bars(3, 3_000, flat=(1, 5))
+def real_bars(file):
+    if not (DATA / f"{file}.parquet").is_file():
+        pytest.skip(f"needs the real bars {file}")
+    return pd.read_parquet(DATA / f"{file}.parquet").iloc[:20_000]
+
+
+@pytest.mark.parametrize("file", [None, "binance_BTCUSDT_1h", "binance_ETHUSDT_5m", "mt5_XAUUSD_15m"])
+def test_columns_are_talibs_where_talib_defines_them(file):
+    bars = random_bars(3, 3_000, flat=(1, 5)) if file is None else real_bars(file)
     high, low, close, volume = (bars[name].to_numpy() for name in ("high", "low", "close", "volume"))
     total = talib.SUM(volume, 20)
     upper, _, lower = talib.BBANDS(close, 20, 2, 2)
@@ -205,6 +213,15 @@ def test_columns_are_talibs_where_talib_defines_them():
         "obv_diffs": (np.diff(talib.OBV(close, volume), prepend=np.nan) / total, 1e-10),
         "close_dema": ((close - talib.DEMA(close, 15)) / close, 0.0),
         "macd_signal_diffs": (talib.MACD(close, 12, 26, 9)[2] / close, 0.0),
+        "rsi": (talib.RSI(close, 14) / 100, 0.0),
+        "cci": (talib.CCI(high, low, close, 20) / 100, 0.0),
+        "aroon_up": (talib.AROON(high, low, 25)[1] / 100, 0.0),
+        "aroon_down": (talib.AROON(high, low, 25)[0] / 100, 0.0),
+        "close_log_returns": (np.log(talib.ROCR(close, 1)), 0.0),
+        "close_vwap": (
+            1 - talib.SUM((high + low + close) / 3 * volume, 10) / talib.SUM(volume, 10) / close,
+            1e-9,
+        ),
     }
     for name, (values, tolerance) in expected.items():
         np.testing.assert_allclose(column(bars, name)[600:], values[600:], rtol=0, atol=tolerance, err_msg=name)

@@ -16,12 +16,22 @@ from seawall.core.bars import timestamps_ms
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.causality import truncation_leaks
-from seawall.features.pipeline import ANCHOR_BARS, compute_features, live_row
+from seawall.features.clocks import ClockedFeatureSet
+from seawall.features.pipeline import ANCHOR_BARS, compute_features, live_row, rows_for_live
 from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set
 
 few = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SETS = {name: feature_set(FeatureParams(set=name)) for name in FEATURE_SETS}
 SETS["technical without trends"] = feature_set(FeatureParams(omit=("trends",)))
+SETS["ichimoku binary"] = feature_set(FeatureParams(set="ichimoku", options={"binary": True}))
+SETS["levels weighted"] = feature_set(
+    FeatureParams(
+        set="levels", options={"bandwidth": "silverman", "weights": "recency_volume", "window": 64, "grid": 16, "span": 3}
+    )
+)
+SETS["two sets"] = feature_set(FeatureParams(set=("price_action", "technical")))
+SETS["longer bars"] = feature_set(FeatureParams(set="technical", timeframes=("2h", "4h")))
+SETS["longer bars of two sets"] = feature_set(FeatureParams(set=("ichimoku", "long_short"), timeframes=("4h",)))
 SEEDS = st.integers(0, 2**32 - 1)
 N = 6_000
 
@@ -34,7 +44,8 @@ def anchor_numbers(bars, timeframe):
 @few
 @given(seed=SEEDS, seconds=st.sampled_from([60, 3_600, 86_400]), cuts=st.tuples(st.integers(1, N), st.integers(1, N)))
 def test_no_registered_feature_changes_with_its_future(known, seed, seconds, cuts):
-    timeframe = Timeframe(seconds)
+    # Longer bars are named by their length, so their base is an hour.
+    timeframe = HOUR if isinstance(known, ClockedFeatureSet) else Timeframe(seconds)
     bars = random_bars(seed, N, timeframe=timeframe)
     anchor = int(np.argmax(anchor_numbers(bars, timeframe) == anchor_numbers(bars, timeframe)[-1]))
     assert truncation_leaks(known, bars, timeframe, [*cuts, max(1, anchor), anchor + 1]) == []
@@ -48,33 +59,39 @@ def test_bars_that_arrive_in_any_portions_through_restarts_give_the_full_history
     bars = random_bars(seed, N)
     full = compute_features(bars, known, HOUR)
     anchors = anchor_numbers(bars, HOUR)
-    row = known.warmup
+    enough = rows_for_live(known, HOUR)
+    row = known.warmup_on(HOUR)
     while row < N:
-        anchor = int(np.searchsorted(anchors, anchors[row]))
-        first = int(rng.integers(0, max(0, anchor - known.warmup) + 1))
+        # A plain set needs its warm-up before the anchor; one that reads longer bars as many rows as it says.
+        anchor = (
+            int(np.searchsorted(anchors, anchors[row])) - known.warmup if known.warmup_on(HOUR) == known.warmup else row - enough
+        )
+        first = int(rng.integers(0, max(0, anchor) + 1))
         np.testing.assert_array_equal(live_row(bars.iloc[first : row + 1], known, HOUR), full[row])
         row += int(rng.integers(1, 600))
 
 
-def test_every_bar_in_turn_equals_the_full_history():
-    known = SETS["technical"]
+@pytest.mark.parametrize("known", SETS.values(), ids=SETS)
+def test_every_bar_in_turn_equals_the_full_history_from_a_tail_of_the_stated_length(known):
     bars = random_bars(77, 5_200, gaps=3)
     full = compute_features(bars, known, HOUR)
-    for row in range(4_600, 5_200):
-        np.testing.assert_array_equal(live_row(bars.iloc[: row + 1], known, HOUR), full[row])
+    rows = rows_for_live(known, HOUR)
+    for row in range(5_000, 5_200):
+        np.testing.assert_array_equal(live_row(bars.iloc[max(0, row + 1 - rows) : row + 1], known, HOUR), full[row])
 
 
-def test_real_bars_give_the_same_bits_live():
+@pytest.mark.parametrize("name", ["technical_ohlcv", "ichimoku", "long_short", "price_action", "levels", "wide_ohlcv"])
+def test_real_bars_give_the_same_bits_live(name):
     path = DATA / "binance_BTCUSDT_1h.parquet"
     if not path.is_file():
         pytest.skip("needs the real hourly BTCUSDT bars")
-    known = SETS["technical_ohlcv"]
     bars = pd.read_parquet(path).iloc[:20_000]
-    full = compute_features(bars, known, HOUR)
-    for row in np.random.default_rng(0).integers(6_000, 20_000, 200).tolist():
-        tail = bars.iloc[row + 1 - ANCHOR_BARS - known.warmup : row + 1]
-        np.testing.assert_array_equal(live_row(tail, known, HOUR), full[row])
-    assert truncation_leaks(known, bars, HOUR, [5_000, 12_345, 19_999]) == []
+    for known in (SETS[name], feature_set(FeatureParams(set=name, timeframes=("4h", "1d")))):
+        full = compute_features(bars, known, HOUR)
+        rows = rows_for_live(known, HOUR)
+        for row in np.random.default_rng(0).integers(13_000, 20_000, 60).tolist():
+            np.testing.assert_array_equal(live_row(bars.iloc[row + 1 - rows : row + 1], known, HOUR), full[row])
+        assert truncation_leaks(known, bars, HOUR, [12_345, 19_999]) == []
 
 
 def centred_mean(bars):

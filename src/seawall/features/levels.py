@@ -109,7 +109,7 @@ def _map(bars: BarArrays, params: LevelParams) -> np.ndarray:
     )  # fmt: skip
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _peaks(values: np.ndarray, span: int) -> np.ndarray:  # pragma: no cover  (compiled)
     peak = np.zeros(len(values), np.bool_)
     for row in range(span, len(values) - span):
@@ -122,7 +122,7 @@ def _peaks(values: np.ndarray, span: int) -> np.ndarray:  # pragma: no cover  (c
     return peak
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _level_map(
     columns: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     marks: tuple[np.ndarray, np.ndarray],
@@ -136,8 +136,14 @@ def _level_map(
     rows = len(close)
     result = np.full((grid + 4, rows), np.nan)
     prices, weights = np.empty(2 * window), np.empty(2 * window)
-    for row in range(window - 1, rows):
+    last_bad = -1
+    for row in range(rows):
+        if not np.isfinite(high[row] + low[row] + close[row] + volume[row]):
+            last_bad = row
         first = row - window + 1
+        # A place in the grid cannot be made of what is no number: such a window has no map.
+        if first <= last_bad:
+            continue
         count, heaviest, top, bottom = 0, 0.0, high[first], low[first]
         for bar in range(first, row + 1):
             top, bottom = max(top, high[bar]), min(bottom, low[bar])
@@ -163,7 +169,7 @@ def _level_map(
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _bandwidth(prices: np.ndarray, extent: float, silverman: bool) -> float:  # pragma: no cover  (compiled)
     count = len(prices)
     if count == 0:
@@ -178,7 +184,7 @@ def _bandwidth(prices: np.ndarray, extent: float, silverman: bool) -> float:  # 
     return 1.06 * deviation * count**-0.2 if silverman else max(_SHARE * deviation, _SHARE * extent)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _add_kernels(
     heat: np.ndarray, prices: np.ndarray, weights: np.ndarray, lowest: float, step: float, width: float
 ) -> None:  # pragma: no cover  (compiled)
@@ -194,7 +200,7 @@ def _add_kernels(
         heat /= largest
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _nearest(column: np.ndarray, grid: int, reach: float) -> None:  # pragma: no cover  (compiled)
     # The close lies midway between two cells where the grid is even, and on the middle one where it is odd.
     column[grid], column[grid + 1], column[grid + 2], column[grid + 3] = reach, reach, 0.0, 0.0

@@ -43,7 +43,7 @@ def profile_nodes(
     return _profile_nodes(high, low, close, np.stack([np.ascontiguousarray(each) for each in amounts]), (window, bins, nodes))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _profile_nodes(
     high: np.ndarray, low: np.ndarray, close: np.ndarray, amounts: np.ndarray, sizes: tuple[int, int, int]
 ) -> np.ndarray:  # pragma: no cover  (compiled)
@@ -54,8 +54,14 @@ def _profile_nodes(
     kernel = np.exp(-0.5 * np.arange(-_SMOOTH_RADIUS, _SMOOTH_RADIUS + 1) ** 2.0)
     kernel /= kernel.sum()
     profile = np.empty((families, bins))
-    for row in range(window - 1, rows):
+    last_bad = -1
+    for row in range(rows):
+        if not np.isfinite(high[row] + low[row] + close[row] + amounts[:, row].sum()):
+            last_bad = row
         first = row - window + 1
+        # A bin cannot be made of what is no number: such a window has no profile.
+        if first <= last_bad:
+            continue
         lowest, highest = low[first : row + 1].min(), high[first : row + 1].max()
         per_price = bins / (highest - lowest) if highest > lowest else 0.0
         profile[:] = 0.0
@@ -75,7 +81,7 @@ def _profile_nodes(
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _smoothed(profile: np.ndarray, kernel: np.ndarray) -> np.ndarray:  # pragma: no cover  (compiled)
     # Bins beyond an end mirror those within it, so that nothing is lost there.
     bins = len(profile)
@@ -89,7 +95,7 @@ def _smoothed(profile: np.ndarray, kernel: np.ndarray) -> np.ndarray:  # pragma:
     return result
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _tell(
     profile: np.ndarray, column: np.ndarray, at_close: int, lowest: float, step: float, close: float
 ) -> None:  # pragma: no cover  (compiled)
@@ -113,7 +119,7 @@ def _tell(
             column[3 + 3 * node] = (lowest + (best + 0.5) * step) / close
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _extreme(profile: np.ndarray, taken: np.ndarray, sign: float) -> int:  # pragma: no cover  (compiled)
     """Take the largest local maximum left (sign 1), or the smallest local minimum (sign −1, not at the ends); −1 for none."""
     bins, best = len(profile), -1
