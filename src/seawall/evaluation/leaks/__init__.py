@@ -1,0 +1,1 @@
+"""The leak detector: who looks into the future, how far, and from which bar."""
