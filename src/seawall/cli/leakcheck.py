@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Target = Annotated[
     str | None,
-    typer.Argument(metavar="[RECIPE|FILE.py]", help="A recipe's name or file, or a Python file with parts of your own."),
+    typer.Argument(metavar="RECIPE|FILE.py", help="A recipe's name or file, or a Python file with parts of your own."),
 ]
 _MADE_BARS, _OWN_BARS = 2_000, 20_000
 

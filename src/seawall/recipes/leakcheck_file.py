@@ -25,12 +25,12 @@ DICTIONARY = "CANDIDATES"
 
 
 def file_bars(path: Path, n_bars: int) -> pd.DataFrame:
-    """Read the first bars of a user's file, checked as training checks them.
+    """Read the first bars of a user's file, checked as training checks them; gaps stay, as functions must bear them.
 
     Raises:
         DataError: The file is missing or its bars are bad.
     """
-    bars, _report = apply_quality(read_bars(path, Path.cwd()), QualityParams())
+    bars, _report = apply_quality(read_bars(path, Path.cwd()), QualityParams(gaps="bridge"))
     return bars.iloc[:n_bars].reset_index(drop=True)
 
 

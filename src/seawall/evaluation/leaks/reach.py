@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from seawall.evaluation.leaks.blocks import CallError
-from seawall.evaluation.leaks.search import Computed, Search, Witness, changed_rows
+from seawall.evaluation.leaks.search import LOSS, Computed, Search, Witness, changed_rows
 from seawall.evaluation.leaks.worlds import WORDS, World
 
 _VALUES = ("another", "wild", "up", "down", "still", "busy")
 _LEAST_SPAN = 20
-_MOST_OF_IT = 0.7
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,16 @@ def reach(compute: Computed, world: World, found: Search, column: str, allowed: 
         for how in dict.fromkeys((caught.how, *_VALUES)):
             if not at.changes(row + allowed + 1, how):
                 continue
-            far = _last(partial(at.changes, how=how), row + allowed + 1, len(world) - 1)
-            offsets.append(far - row)
-            ends |= _reaches_the_end(far, row, len(world))
+            far = _last(partial(at.changes, how=how), row + allowed + 1, len(world) - 1) - row
+            near = None
             if how in _VALUES:
                 values = True
-                near = _first(partial(at.changes, row + 1, how), row + 2, len(world))
-                alone += [] if near is None else [near - 1 - row]
-    return Reach(max([1, *offsets, *alone[:1]]), min(alone, default=None), ends, values)
+                stop = _first(partial(at.changes, row + 1, how), row + 2, len(world))
+                near = None if stop is None else stop - 1 - row
+            offsets.append(far)
+            alone += [] if near is None else [near]
+            ends |= _reaches_the_end(far, near, len(world) - 1 - row, len(world))
+    return Reach(max([1, *offsets, *alone]), min(alone, default=None), ends, values)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,13 @@ class _Row:
             seen = self.compute(self.world.altered(cut, how, stop))
         except CallError:
             return False
-        return self.column in changed_rows(self.found.full, seen, slice(self.row, self.row + 1))
+        return self.column in changed_rows(self.found.full, seen, slice(self.row, self.row + 1), LOSS.get(how, 1.0))
 
 
-def _reaches_the_end(far: int, row: int, rows: int) -> bool:
-    left = rows - 1 - row
-    # A quantile of the whole sample ignores the last few bars.
-    most = 2 * left >= rows - 2 and far - row >= _MOST_OF_IT * left
-    return (most or far >= rows - 2) and far - row > _LEAST_SPAN
+def _reaches_the_end(far: int, near: int | None, left: int, rows: int) -> bool:
+    # A quantile of the whole sample ignores the last bars, where they are few; a shift by many bars needs one of them alone.
+    most = 2 * left >= rows - 2 and 2 * far >= left and (near is None or near < far)
+    return (most or far >= left - 1) and far > _LEAST_SPAN
 
 
 def _last(holds: Callable[[int], bool], first: int, last: int) -> int:

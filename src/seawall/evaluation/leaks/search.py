@@ -21,7 +21,7 @@ _DRAWN_CUTS = 10
 _EVEN_CUTS = 128
 _ANCHOR_BARS = 4_096
 # Sums over values a million times as large lose six digits.
-_LOSS = {HUGE: 1e3}
+LOSS = {HUGE: 1e3}
 _SPARSE = ("removed", "another", "wild", "up", "down", "still", "busy", "later", HUGE, MISSING)
 _DENSE = (("another", "up"), ("another", "down"), ("another", "still"), ("busy", "later"))
 
@@ -111,7 +111,7 @@ def _compare(found: Search, compute: Computed, part: World, known: Block, future
         found.failures.append(str(error))
         return
     into = found.missing if how == MISSING else found.seen
-    for name, row in changed_rows(known, seen, slice(warmup, cut - allowed), _LOSS.get(how, 1.0)).items():
+    for name, row in changed_rows(known, seen, slice(warmup, cut - allowed), LOSS.get(how, 1.0)).items():
         if name not in into or row < into[name].row:
             into[name] = Witness(row, cut, how)
 

@@ -18,7 +18,7 @@ from seawall.evaluation.leaks.candidates import (
 from seawall.evaluation.leaks.zoo_parts import best_exit, closes_every_four_hours, fill_quiet, next_returns, returns
 from seawall.market.splits import SplitParams, chronological_split
 
-_HOUR = pd.Timedelta(hours=1)
+_HOUR = pd.Timedelta(hours=1).as_unit("ms")
 _PROFILE_BARS, _PROFILE_BINS = 48, 12
 
 
