@@ -83,6 +83,21 @@ def test_what_cannot_be_judged_ends_with_2_and_says_why(seawall, tmp_path):
     assert "not judged: lost: raised KeyError: 'no such'" in result.out
 
 
+def test_what_a_judged_function_prints_does_not_reach_the_json_document(seawall, tmp_path):
+    lines = (
+        "import os",
+        "from seawall.features.columns import Column",
+        "def loud(bars):",
+        "    print('said in Python')",
+        "    os.write(1, b'said by a library')",
+        "    return bars['close']",
+        "COLUMNS = {'loud': Column(loud)}",
+    )
+    result = seawall("leakcheck", written(tmp_path, "\n".join(lines)), "--bars", 600, "--json")
+    assert (result.code, result.json["verdict"]) == (0, "clean")
+    assert "said" not in result.out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -147,8 +162,18 @@ def test_a_zoo_that_is_not_all_right_ends_with_1(seawall, small_zoo, monkeypatch
 
 
 def test_a_recipe_is_judged_with_its_overrides_and_a_plugin(seawall, tmp_path):
-    path = written(tmp_path, PARTS.format(mark="recipe"))
-    words = ["tradernet", "data.n_bars=1200", "features.columns=[hindsight_recipe]", "--plugin", path, "--bars", 1_200, "--json"]
+    lines = (
+        "from seawall.features.columns import Column",
+        "COLUMNS = {'ahead_recipe': Column(lambda bars: (bars.close.shift(-7) / bars.close).fillna(1.0))}",
+    )
+    path = written(tmp_path, "\n".join(lines))
+    words = ["tradernet", "data.n_bars=1200", "features.columns=[ahead_recipe]", "--plugin", path, "--json"]
     result = seawall("leakcheck", *words)
-    assert result.code == 2
-    assert "hindsight_recipe" in result.err
+    assert result.code == 1
+    found = {each["kind"]: each for each in result.json["judged"]}
+    assert [(finding["column"], finding["bars_ahead"]) for finding in found["features"]["findings"]] == [("ahead_recipe", 7)]
+    assert {kind: each["verdict"] for kind, each in found.items() if kind in {"scaler", "split", "reward"}} == {
+        "scaler": "clean",
+        "split": "clean",
+        "reward": "clean",
+    }

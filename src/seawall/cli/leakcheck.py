@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,6 +76,21 @@ def _refuse_beside_zoo(**given: Any) -> None:
             raise ConfigError(f"--zoo was given with {name} {value}; the zoo comes alone, with --bars, --seed and --json")
 
 
+@contextmanager
+def _printing_apart() -> Generator[None]:
+    """Send what judged functions and the libraries under them print to standard error, so that a JSON document stays one."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _judge_file(path: Path, data: Path | None, bars: int | None, seed: int) -> list[Judgement]:
     from seawall.evaluation.leaks.detector import judge_all
     from seawall.evaluation.leaks.worlds import World, judging_bars
@@ -79,8 +98,9 @@ def _judge_file(path: Path, data: Path | None, bars: int | None, seed: int) -> l
 
     frame = judging_bars(seed, bars or _MADE_BARS) if data is None else file_bars(data, bars or _OWN_BARS)
     world = World.of(frame, seed)
-    candidates, said = file_candidates(path, world.bars)
-    with progress_bars() as progress:
+    with _printing_apart():
+        candidates, said = file_candidates(path, world.bars)
+    with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(path.name, total=len(candidates), note="")
         return [*said, *judge_all(candidates, world, lambda: progress.advance(task))]
 
@@ -90,7 +110,7 @@ def _judge_recipe(reference: str, changes: tuple[list[str], list[Path]], data_di
     from seawall.recipes.schema import load_recipe
 
     recipe = load_recipe(reference, *changes)
-    with progress_bars() as progress:
+    with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(recipe.name, total=len(PARTS), note="")
         return check_recipe(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
 
@@ -98,7 +118,7 @@ def _judge_recipe(reference: str, changes: tuple[list[str], list[Path]], data_di
 def _judge_zoo(seed: int, bars: int, json: bool) -> None:
     from seawall.evaluation.leaks.zoo import judge_zoo, passed, zoo_size
 
-    with progress_bars() as progress:
+    with _printing_apart(), progress_bars() as progress:
         task = progress.add_task("zoo", total=zoo_size(), note="")
         result = judge_zoo(seed, bars, lambda: progress.advance(task))
     if json:
