@@ -18,8 +18,8 @@ def judged(function, **declared):
     return judge_feature("column", FeatureCandidate(function, **declared), world())
 
 
-def at_one_hour_of_the_week(bars):
-    chosen = (bars["timestamp"].dt.dayofweek == 6) & (bars["timestamp"].dt.hour == 5)
+def at_one_hour_of_the_month(bars):
+    chosen = (bars["timestamp"].dt.day == 3) & (bars["timestamp"].dt.hour == 7)
     return bars["close"].shift(-1).where(chosen, bars["close"])
 
 
@@ -70,7 +70,7 @@ def raises_where_poisoned(bars):
 
 # The function, how far it looks where that is fixed, and whether values are what it looks at.
 EVASIVE = {
-    "at one hour of the week": (at_one_hour_of_the_week, 1),
+    "at one hour of the month": (at_one_hour_of_the_month, 1),
     "only without volume": (only_without_volume, 2),
     "only before a gap": (only_before_a_gap, None),
     "only in the last rows": (only_in_the_last_rows, None),

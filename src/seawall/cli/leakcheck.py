@@ -146,7 +146,8 @@ def _row(name: str, kind: str, judged: dict[str, Any], finding: dict[str, Any] |
     first = finding or next(iter(judged["findings"]), None)
     if first is None:
         return (name, kind, judged["verdict"], "", "", "")
-    return (name, kind, judged["verdict"], first["column"], first["how_far"], (first["time"] or "")[:16])
+    place = first["time"][:16] if first["time"] else "" if first["row"] is None else f"row {first['row']}"
+    return (name, kind, judged["verdict"], first["column"], first["how_far"], place)
 
 
 def _finish(target: str, judgements: list[Judgement], json: bool) -> None:

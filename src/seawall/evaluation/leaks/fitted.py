@@ -145,7 +145,7 @@ def _finding(column: str, row: int, future: str, fit: tuple[range, tuple[int, in
     part = "training row" if row < train.stop else "row"
     words = f"{column} at {part} {row} changes when {future}, with training rows {train.start} to {train.stop - 1}{span}"
     last = train.stop + 1 if used is None else used[1]
-    return Finding(column, words, max(1, last - 1 - row), None, last >= rows - _ROWS // _PARTS, row, world.time(row % len(world)))
+    return Finding(column, words, max(1, last - 1 - row), None, last >= rows - _ROWS // _PARTS, row, world.time_if_any(row))
 
 
 def fitted_rows(fitted: Fitted, block: np.ndarray, train: range, seed: int) -> tuple[int, int] | None:
@@ -190,21 +190,21 @@ def judge_selection(name: str, candidate: SelectionCandidate, world: World) -> J
             for how, values, wanted in _other_tests(block, target, train, random):
                 seen = chosen(values, wanted, train)
                 if seen != known:
-                    finding = _selection_finding(train, how, (known, seen), world)
+                    finding = _selection_finding(train, how, (known, seen))
                     return Judgement(name, "selection", (finding,))
     except DataError as error:
         return Judgement(name, "selection", problem=str(error))
     return Judgement(name, "selection")
 
 
-def _selection_finding(train: range, how: str, choices: tuple[tuple[int, ...], tuple[int, ...]], world: World) -> Finding:
+def _selection_finding(train: range, how: str, choices: tuple[tuple[int, ...], tuple[int, ...]]) -> Finding:
     known, seen = choices
     words = (
         f"columns {list(known)} are chosen, and {list(seen)} when {how} after the training rows {train.start} to {train.stop - 1}: "
         "the choice knows of rows on which it is judged"
     )
     column = next(iter(sorted(set(seen) ^ set(known))), known[0] if known else 0)
-    return Finding(f"column {column}", words, None, None, True, train.stop, world.time(train.stop % len(world)))
+    return Finding(f"column {column}", words, None, None, True, train.stop, None)
 
 
 def _other_tests(

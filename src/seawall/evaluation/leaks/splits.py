@@ -16,13 +16,13 @@ from seawall.evaluation.leaks.worlds import World
 _CASES = ((1_000, 12, 1), (1_000, 30, 5), (640, 1, 1), (997, 50, 10))
 
 
-def judge_split(name: str, candidate: SplitCandidate, world: World) -> Judgement:
+def judge_split(name: str, candidate: SplitCandidate, _world: World) -> Judgement:
     """Judge the folds of a splitter for several numbers of rows, windows and horizons."""
     try:
         for case in _CASES:
             folds = called(candidate.function, *case)
             for number, fold in enumerate(_read(folds, case[0])):
-                finding = overlap(fold, case[1], case[2], world, f"fold {number} of {case[0]} rows")
+                finding = overlap(fold, case[1], case[2], None, f"fold {number} of {case[0]} rows")
                 if finding is not None:
                     return Judgement(name, "split", (finding,))
     except DataError as error:
@@ -30,14 +30,14 @@ def judge_split(name: str, candidate: SplitCandidate, world: World) -> Judgement
     return Judgement(name, "split")
 
 
-def overlap(parts: list[np.ndarray], window: int, horizon: int, world: World, what: str) -> Finding | None:
+def overlap(parts: list[np.ndarray], window: int, horizon: int, world: World | None, what: str) -> Finding | None:
     """Find samples of two parts that share a bar.
 
     Args:
         parts: Rows of training, perhaps validation, and test; each at least one.
         window: Bars that a sample sees, its own the last.
         horizon: Bars after its own that a sample's reward looks at.
-        world: Whose times are told.
+        world: Whose times are told; None where the rows are of no bars.
         what: What was split, for the sentence.
 
     Returns:
@@ -58,7 +58,7 @@ def overlap(parts: list[np.ndarray], window: int, horizon: int, world: World, wh
                     f"{what}: {int(shared.sum())} of {len(right)} samples of one part share bars with a sample of another "
                     f"(window {window}, horizon {horizon}), by up to {deepest} bars; {reach - 1} unused rows between are needed"
                 )
-                return Finding(what, words, deepest, None, False, first, world.time(first % len(world)))
+                return Finding(what, words, deepest, None, False, first, None if world is None else world.time(first))
     return None
 
 

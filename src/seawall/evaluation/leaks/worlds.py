@@ -60,6 +60,10 @@ class World:
         """Return the opening time of a row's bar, ISO 8601."""
         return self.bars["timestamp"].iloc[row].isoformat()
 
+    def time_if_any(self, row: int) -> str | None:
+        """Return the opening time of a row's bar, or None where there is no such bar."""
+        return self.time(row) if row < len(self) else None
+
     def head(self, rows: int) -> World:
         """Return the first rows as a world of its own."""
         return self if rows >= len(self) else self.altered(rows, "removed")
