@@ -39,8 +39,9 @@ check: $(VENV)/.installed-dev ## format, lint, types, import layers, fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-bench: $(VENV)/.installed-bench ## measure the data, the simulator and the learner beside their peers
+bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator and the learner beside their peers
 	@$(BIN)/python bench/data.py
+	@$(BIN)/python bench/features.py
 	@$(BIN)/python bench/environment.py
 	@$(BIN)/python bench/training.py
 

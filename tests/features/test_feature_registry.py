@@ -36,7 +36,7 @@ def test_an_omitted_column_does_not_change_the_others():
         np.testing.assert_array_equal(less(bars), full(bars)[:, kept])
 
 
-@pytest.mark.parametrize("params", [{"set": "tecnical"}, {"omit": ("volume",)}, {"set": "technical_ohlcv", "omit": ("trades",)}])
+@pytest.mark.parametrize("params", [{"set": "tecnical"}, {"omit": ("volume",)}, {"set": "technical_ohlcv", "omit": ("trade",)}])
 def test_a_set_or_input_that_does_not_exist_is_refused(params):
     with pytest.raises(ConfigError):
         feature_set(FeatureParams(**params))

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from random_bars import DATA, random_bars, spelt_bars
 
-from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
 from seawall.features.indicators import simple_rsi
 from seawall.features.pipeline import compute_features
@@ -150,8 +149,3 @@ def test_longer_bars_stand_beside_once_they_have_closed(real):
     newest = returns[returns.index + pd.Timedelta("1h") <= closed].iloc[-1]
     assert block["1h_log_return"][row] == pytest.approx(newest, rel=1e-12)
     assert math.isclose(block["log_return"][row], np.log(real["close"][row] / real["close"][row - 1]), rel_tol=1e-12)
-
-
-def test_omitting_an_input_is_refused():
-    with pytest.raises(ConfigError, match="has no meaning for set 'long_short'"):
-        feature_set(FeatureParams(set="long_short", omit=("trades",)))

@@ -7,7 +7,7 @@ from random_bars import HOUR, random_bars
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import LONGER_ANCHOR_BARS, compute_features, feature_hash, live_row, rows_for_live
-from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set
+from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set, omitted_inputs
 from seawall.market.resample import resample
 
 
@@ -39,10 +39,17 @@ def test_an_option_belongs_to_the_set_that_knows_it(bars):
 
 
 def test_an_input_to_omit_belongs_to_the_set_that_reads_it():
-    both = feature_set(FeatureParams(set=("ichimoku", "technical"), omit=("trends",)))
-    assert both.requires == ("trades",)
-    with pytest.raises(ConfigError, match=r"omit has 'tredns'; allowed for ichimoku, technical: trades, trends"):
+    both = FeatureParams(set=("ichimoku", "technical"), omit=("trends", "quote_volume"))
+    assert feature_set(both).requires == ("trades",)
+    assert omitted_inputs(both) == ("trends",)
+    with pytest.raises(ConfigError, match=r"omit has 'tredns'; allowed: quote_volume, trades, .*trends"):
         feature_set(FeatureParams(set=("ichimoku", "technical"), omit=("tredns",)))
+
+
+def test_to_do_without_what_a_set_does_not_read_leaves_nothing_out():
+    alone = FeatureParams(set="ichimoku", omit=("trades", "trends"))
+    assert feature_set(alone).columns == feature_set(FeatureParams(set="ichimoku")).columns
+    assert omitted_inputs(alone) == ()
 
 
 def test_sets_that_share_a_column_name_are_refused_together():

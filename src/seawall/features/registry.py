@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, field_validator
 
+from seawall.core.bars import OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
 from seawall.core.protocols import FeatureSet
@@ -78,7 +79,8 @@ class FeatureParams(Params):
         description="Single columns: registered ones, or columns of the bars' own file, each known at the close of its bar.",
     )
     omit: tuple[str, ...] = Field(
-        default=(), description="Optional raw columns to do without; their features are left out, never filled."
+        default=(),
+        description="Optional raw columns to do without, as trades and trends; their features are left out, never filled.",
     )
     scaling: ScalingKind = Field(default="minmax", description="How columns are scaled, by the training rows alone.")
 
@@ -110,8 +112,8 @@ def feature_set(params: FeatureParams) -> FeatureSet:
                 f"features.timeframes={list(params.timeframes)} needs a feature set to compute; own columns have none"
             )
         return own_features(params.columns)
-    named = joined_features([_made(name, params) for name in params.sets])
     _refuse_unknown(params)
+    named = joined_features([_made(name, params) for name in params.sets])
     whole = own_features(params.columns, named) if params.columns else named
     return with_timeframes(whole, named, params.timeframes) if params.timeframes else whole
 
@@ -124,13 +126,20 @@ def _made(name: str, params: FeatureParams) -> FeatureSet:
         options = entry.options.model_validate(given)
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(cast("Mapping[str, Any]", each), name, entry) for each in error.errors())) from error
-    if not several:
-        return entry.make(params.omit, options)
-    # An input to omit may be another set's: a set takes those that it reads.
+    # To do without what a set does not read leaves nothing out.
     return entry.make(tuple(raw for raw in params.omit if raw in entry.make((), options).requires), options)
 
 
+def omitted_inputs(params: FeatureParams) -> tuple[str, ...]:
+    """Return the optional raw columns that the sets would read and are told to do without."""
+    read = feature_set(params.model_copy(update={"omit": (), "columns": (), "timeframes": ()})).requires if params.sets else ()
+    return tuple(raw for raw in params.omit if raw in read)
+
+
 def _refuse_unknown(params: FeatureParams) -> None:
+    for raw in params.omit:
+        if raw not in OPTIONAL_COLUMNS:
+            raise ConfigError(f"features.omit has {raw!r}; allowed: {', '.join(OPTIONAL_COLUMNS)}")
     if len(params.sets) < 2:
         return
     options = {key for name in params.sets for key in FEATURE_SETS[name].options.model_fields}
@@ -138,12 +147,6 @@ def _refuse_unknown(params: FeatureParams) -> None:
         if key not in options:
             raise ConfigError(
                 f"features.options has {key!r}; allowed for {', '.join(params.sets)}: {', '.join(sorted(options)) or 'none'}"
-            )
-    inputs = {raw for name in params.sets for raw in FEATURE_SETS[name].make((), FEATURE_SETS[name].options()).requires}
-    for raw in params.omit:
-        if raw not in inputs:
-            raise ConfigError(
-                f"features.omit has {raw!r}; allowed for {', '.join(params.sets)}: {', '.join(sorted(inputs)) or 'none'}"
             )
 
 

@@ -20,7 +20,7 @@ from seawall.core.timeframe import Timeframe
 from seawall.features.cache import cached_features
 from seawall.features.own import file_columns, fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import feature_hash
-from seawall.features.registry import feature_set
+from seawall.features.registry import feature_set, omitted_inputs
 from seawall.features.scaling import Scaler, ScalingKind
 from seawall.market.checks.quality import apply_quality
 from seawall.market.checks.report import QualityReport
@@ -177,7 +177,7 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
         "quality": made.quality.to_dict(),
         "features": list(columns.columns),
         "feature_hash": feature_hash(columns),
-        "omitted": list(recipe.features.omit),
+        "omitted": list(omitted_inputs(recipe.features)),
         "trends": made.trends,
         "scaled_in_file": list(scaler.unscaled),
         "notes": [*made.notes, *([] if late is None else [late])],
