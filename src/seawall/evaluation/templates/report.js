@@ -44,15 +44,27 @@
   dark.addEventListener("change", retheme);
   narrow.addEventListener("change", retheme);
 
-  (async () => {
-    for (const holder of document.querySelectorAll("script.figure")) {
-      try {
-        await draw(holder);
-      } catch (error) {
-        note(`${holder.dataset.target}: ${error.message}`);
-        document.getElementById(holder.dataset.target).textContent = "This figure could not be drawn.";
-      }
+  const drawn = async (holder) => {
+    try {
+      await draw(holder);
+    } catch (error) {
+      note(`${holder.dataset.target}: ${error.message}`);
+      document.getElementById(holder.dataset.target).textContent = "This figure could not be drawn.";
     }
     root.dataset.figures = String(plots.length);
+  };
+
+  // Of many figures those marked as later are drawn once the reader comes near them.
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries.filter((each) => each.isIntersecting)) {
+      near.unobserve(entry.target);
+      drawn(document.querySelector(`script.figure[data-target="${entry.target.id}"]`));
+    }
+  }, { rootMargin: "600px" });
+
+  (async () => {
+    root.dataset.figures = "0";
+    for (const holder of document.querySelectorAll("script.figure:not(.later)")) await drawn(holder);
+    for (const holder of document.querySelectorAll("script.figure.later")) near.observe(document.getElementById(holder.dataset.target));
   })();
 })();
