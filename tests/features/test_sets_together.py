@@ -7,7 +7,7 @@ from random_bars import HOUR, random_bars
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import LONGER_ANCHOR_BARS, compute_features, feature_hash, live_row, rows_for_live
-from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set, omitted_inputs
+from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set, omitted_inputs, resolved_options
 from seawall.market.resample import resample
 
 
@@ -36,6 +36,18 @@ def test_an_option_belongs_to_the_set_that_knows_it(bars):
     assert len(both.columns) == 6 + 16 + 4
     with pytest.raises(ConfigError, match=r"options has 'gird'; allowed for ichimoku, levels: .*grid.*tenkan"):
         feature_set(FeatureParams(set=("ichimoku", "levels"), options={"gird": 16}))
+
+
+def test_options_of_several_sets_can_be_given_by_their_names_and_are_resolved_so():
+    given = FeatureParams(set=("levels", "wide_ohlcv"), options={"window": 100, "wide_ohlcv": {"window": 48, "bins": 12}})
+    resolved = resolved_options(given)
+    assert [resolved[name]["window"] for name in ("levels", "wide_ohlcv")] == [100, 48]
+    assert (resolved["levels"]["grid"], resolved["wide_ohlcv"]["bins"]) == (64, 12)
+    assert feature_hash(feature_set(given)) == feature_hash(feature_set(given.model_copy(update={"options": resolved})))
+    alone = FeatureParams(set="ichimoku", options={"binary": True})
+    assert resolved_options(alone) == {"tenkan": 9, "kijun": 26, "senkou_b": 52, "binary": True, "leaky_chikou": False}
+    with pytest.raises(ConfigError, match=r"features\.options\.levels is 3"):
+        feature_set(FeatureParams(set=("levels", "ichimoku"), options={"levels": 3}))
 
 
 def test_an_input_to_omit_belongs_to_the_set_that_reads_it():

@@ -68,7 +68,8 @@ class FeatureParams(Params):
         description="Name of a registered feature set, or a list of several to stand side by side; own for none but `columns`.",
     )
     options: dict[str, Any] = Field(
-        default_factory=dict[str, Any], description="Options of the feature sets, as in {binary: true}."
+        default_factory=dict[str, Any],
+        description="Options of the set, as in {binary: true}; of several sets also by their names, as in {levels: {grid: 32}}.",
     )
     timeframes: tuple[str, ...] = Field(
         default=(),
@@ -118,14 +119,37 @@ def feature_set(params: FeatureParams) -> FeatureSet:
     return with_timeframes(whole, named, params.timeframes) if params.timeframes else whole
 
 
-def _made(name: str, params: FeatureParams) -> FeatureSet:
+def resolved_options(params: FeatureParams) -> dict[str, Any]:
+    """Return every option of the sets with its value, as `FeatureParams.options` takes them; of several sets by their names.
+
+    Raises:
+        ConfigError: As `feature_set`.
+    """
+    found: dict[str, Any] = {name: _options(name, params).model_dump(mode="json") for name in params.sets}
+    if len(found) == 1:
+        return found[params.sets[0]]
+    return {name: options for name, options in found.items() if options}
+
+
+def _options(name: str, params: FeatureParams) -> Any:
     entry = FEATURE_SETS[name]
-    several = len(params.sets) > 1
-    given = {key: value for key, value in params.options.items() if not several or key in entry.options.model_fields}
+    given = params.options
+    if len(params.sets) > 1:
+        known = entry.options.model_fields
+        own = given.get(name, {})
+        if not isinstance(own, Mapping):
+            raise ConfigError(
+                f"features.options.{name} is {own!r}; allowed: options of that set by name: {', '.join(known) or 'none'}"
+            )
+        given = {**{key: value for key, value in given.items() if key in known}, **cast("Mapping[str, Any]", own)}
     try:
-        options = entry.options.model_validate(given)
+        return entry.options.model_validate(given)
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(cast("Mapping[str, Any]", each), name, entry) for each in error.errors())) from error
+
+
+def _made(name: str, params: FeatureParams) -> FeatureSet:
+    entry, options = FEATURE_SETS[name], _options(name, params)
     # To do without what a set does not read leaves nothing out.
     return entry.make(tuple(raw for raw in params.omit if raw in entry.make((), options).requires), options)
 
@@ -142,7 +166,7 @@ def _refuse_unknown(params: FeatureParams) -> None:
             raise ConfigError(f"features.omit has {raw!r}; allowed: {', '.join(OPTIONAL_COLUMNS)}")
     if len(params.sets) < 2:
         return
-    options = {key for name in params.sets for key in FEATURE_SETS[name].options.model_fields}
+    options = {*params.sets, *(key for name in params.sets for key in FEATURE_SETS[name].options.model_fields)}
     for key in params.options:
         if key not in options:
             raise ConfigError(

@@ -16,7 +16,7 @@ from seawall.core.params import Params, as_value_error
 from seawall.core.timeframe import Timeframe, moment_ms
 from seawall.envs.params import EpisodeParams
 from seawall.evaluation.params import EvaluationParams
-from seawall.features.registry import FeatureParams, feature_set
+from seawall.features.registry import FeatureParams, feature_set, resolved_options
 from seawall.guards.registry import GUARDS
 from seawall.market.checks.quality import QualityParams
 from seawall.market.splits import SplitParams
@@ -240,10 +240,12 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
         ConfigError: As for `load_recipe`.
     """
     try:
-        return Recipe.model_validate(dict(mapping))
+        recipe = Recipe.model_validate(dict(mapping))
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError(f"recipe {origin}: " + "; ".join(lines)) from error
+    options = resolved_options(recipe.features)
+    return recipe.model_copy(update={"features": recipe.features.model_copy(update={"options": options})})
 
 
 def _resolved(what: str, registry: Mapping[str, type[BaseModel]], name: str, settings: Any) -> dict[str, Any]:
