@@ -94,6 +94,16 @@ def test_real_bars_give_the_same_bits_live(name):
         assert truncation_leaks(known, bars, HOUR, [12_345, 19_999]) == []
 
 
+@pytest.mark.parametrize("known", SETS.values(), ids=SETS)
+def test_the_rounded_numbers_that_networks_read_are_the_same_live_too(known):
+    bars = random_bars(78, 5_200, gaps=3)
+    full = compute_features(bars, known, HOUR, np.float32)
+    for row in (4_100, 5_000, 5_199):
+        live = live_row(bars.iloc[: row + 1], known, HOUR, np.float32)
+        assert live.dtype == np.float32
+        np.testing.assert_array_equal(live, full[row])
+
+
 def centred_mean(bars):
     return np.column_stack([bars["close"].pct_change(), bars["close"].rolling(5, center=True).mean() / bars["close"]])
 

@@ -55,7 +55,7 @@ def compute_features(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Tim
     return block
 
 
-def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) -> np.ndarray:
+def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, dtype: Any = np.float64) -> np.ndarray:
     """Compute the last bar's columns alone, equal bit for bit to those of the full history.
 
     Args:
@@ -64,9 +64,10 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
             ``warmup + 1`` rows, whatever the anchor.
         feature_set: What to compute.
         timeframe: Length of a bar, which fixes the anchors.
+        dtype: float64, or float32 as networks read it and blocks are kept.
 
     Returns:
-        float64, shape (F,), finite; known at the close of the last bar.
+        Shape (F,), finite; known at the close of the last bar.
 
     Raises:
         ConfigError, DataError: As `compute_features`.
@@ -79,6 +80,7 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe) 
         row = np.concatenate([_row(bars, feature_set.base, timeframe, ANCHOR_BARS), *longer])
     else:
         row = _row(bars, feature_set, timeframe, ANCHOR_BARS)
+    row = row.astype(dtype, copy=False)
     _check_finite(row[None], feature_set.columns, bars.iloc[-1:])
     return row
 
