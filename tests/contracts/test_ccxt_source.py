@@ -40,7 +40,7 @@ def environment(venue):
 
 @pytest.fixture
 def source(environment):
-    return CcxtSource("binance", environment, timeout_seconds=0.5)
+    return CcxtSource("binance", environment, timeout_seconds=1.5)
 
 
 def asked(source, first=0, bars=2_500, symbol="BTC/USDT"):
@@ -153,7 +153,7 @@ def test_the_switch_to_the_test_network_is_not_heeded_for_history():
         (Fault(503, {"code": -1001, "msg": "Internal error"}), "server", None),
         (Fault(503, {"msg": "later"}, {"Retry-After": "30"}), "server", 30.0),
         (Fault(504, ""), "server", None),
-        (Fault(delay=1.0), "timeout", None),
+        (Fault(delay=3.0), "timeout", None),
         (Fault(document=DROPPED), "network", None),
         (Fault(document="["), "malformed", None),
         (Fault(document=""), "malformed", None),
