@@ -129,3 +129,10 @@ def test_stored_bars_and_their_file_make_the_same_market(bars, tmp_path):
     stored = prepare(recipe, tmp_path / "store")
     assert stored.facts["data_hash"] == from_file.facts["data_hash"]
     pd.testing.assert_series_equal(pd.Series(stored.market.features[-1]), pd.Series(from_file.market.features[-1]))
+
+
+def test_fewer_bars_than_warm_up_and_a_window_are_refused_with_both_numbers(bars, tmp_path):
+    # technical warms up in 384 bars, and a window of tradernet has 12.
+    bars.iloc[:395].to_parquet(tmp_path / "short.parquet")
+    with pytest.raises(DataError, match=r"395 bars of 1h are too few for .*: at least 396 are required \(384 to warm up, 12 for"):
+        prepare(load_recipe("tradernet", [f"data={tmp_path / 'short.parquet'}"]), tmp_path)

@@ -136,11 +136,14 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     bars, trends = _with_trends(recipe, bars, timeframe, data_root)
     columns = feature_set(recipe.features)
     scaled_in_file(columns, marker)
+    warmup, window = columns.warmup_on(timeframe), recipe.environment.window
+    if len(bars) < warmup + window:
+        raise DataError(
+            f"{len(bars)} bars of {timeframe.label} are too few for feature set {columns.name!r}: at least {warmup + window} are "
+            f"required ({warmup} to warm up, {window} for a window)"
+        )
     block, cache_notes = cached_features(bars, columns, timeframe, data_root)
-    window = recipe.environment.window
-    split = chronological_split(
-        columns.warmup_on(timeframe) + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon
-    )
+    split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon)
     notes = (
         *([] if late_start is None else [late_start]),
         *_foresight_notes(columns),
