@@ -29,7 +29,7 @@ from seawall.core.bars import from_milliseconds
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import compute_features, live_row, rows_for_live
 from seawall.features.registry import FEATURE_SETS, FeatureParams, feature_set
-from seawall.features.wide_windows import STEPS, WideWindows, observation_size
+from seawall.features.sets.wide_windows import STEPS, WideWindows, observation_size
 
 LEAST_SHARE_OF_TALIB = 0.6
 LIVE_LIMIT_MS = 5.0

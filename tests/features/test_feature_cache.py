@@ -18,9 +18,9 @@ from fakes.killed import ENDED, run_until_killed
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.features import cache_key
-from seawall.features.cache import FeatureCache, cached_features
-from seawall.features.cache_key import Undescribed, block_key, described
+from seawall.features.cache import key as cache_key
+from seawall.features.cache.cache import FeatureCache, cached_features
+from seawall.features.cache.key import Undescribed, block_key, described
 from seawall.features.pipeline import compute_features
 from seawall.features.registry import FeatureParams, feature_set
 

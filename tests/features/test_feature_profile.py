@@ -10,11 +10,11 @@ from random_bars import HOUR, random_bars
 
 from seawall.core.errors import DataError
 from seawall.core.protocols import FeatureSet
+from seawall.features.arithmetic.table import ColumnTable
 from seawall.features.columns import COLUMNS, Column
 from seawall.features.pipeline import anchored_block
 from seawall.features.profile import LIVE_CALLS, profile, single_columns
 from seawall.features.registry import FeatureParams, feature_set
-from seawall.features.table import ColumnTable
 
 BARS = random_bars(4, 6_000)
 PAUSE = 0.06

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from seawall.core.errors import ConfigError, DataError
-from seawall.features.file_scaler import FileScaler, FileScalingParams
-from seawall.features.file_scaling import scale_files
+from seawall.features.scaling.file_scaler import FileScaler, FileScalingParams
+from seawall.features.scaling.file_scaling import scale_files
 from seawall.market.files import read_bars
 from seawall.market.formats.tables import SCALING, read_tables, write_tables
 
@@ -226,7 +226,7 @@ def test_a_move_that_fails_half_way_leaves_the_folder_as_it_was(tmp_path, monkey
             raise PermissionError(13, "Permission denied")
         real(source, target)
 
-    monkeypatch.setattr("seawall.features.file_scaling.os.replace", failing)
+    monkeypatch.setattr("seawall.features.scaling.file_scaling.os.replace", failing)
     with pytest.raises(DataError, match="cannot write"):
         scaled(tmp_path, method="zscore", force=True)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before

@@ -4,9 +4,9 @@ import pytest
 from random_bars import DATA, HOUR, random_bars, spelt_bars
 
 from seawall.core.errors import ConfigError
-from seawall.features.ichimoku import ICHIMOKU_COLUMNS, get_ichimoku_features
 from seawall.features.pipeline import compute_features
 from seawall.features.registry import FeatureParams, feature_set
+from seawall.features.sets.ichimoku import ICHIMOKU_COLUMNS, get_ichimoku_features
 
 SHORT = {"tenkan": 2, "kijun": 3, "senkou_b": 4}
 #             0     1     2     3     4     5     6     7

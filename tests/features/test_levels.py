@@ -7,9 +7,9 @@ from random_bars import DATA, random_bars, spelt_bars
 
 from seawall.core.errors import ConfigError
 from seawall.core.timeframe import Timeframe
-from seawall.features.levels import pivots
 from seawall.features.pipeline import compute_features
 from seawall.features.registry import FeatureParams, feature_set
+from seawall.features.sets.levels import pivots
 
 
 def columns(bars, **options):

@@ -8,7 +8,7 @@ import pytest
 from random_bars import DATA, random_bars, spelt_bars
 
 from seawall.core.timeframe import Timeframe
-from seawall.features.indicators import simple_rsi
+from seawall.features.arithmetic.indicators import simple_rsi
 from seawall.features.pipeline import compute_features
 from seawall.features.registry import FeatureParams, feature_set
 

@@ -9,12 +9,12 @@ from random_bars import random_bars
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import RowRange
 from seawall.core.timeframe import Timeframe
-from seawall.features.file_scaler import FileScalingParams
-from seawall.features.file_scaling import scale_files
 from seawall.features.own import fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import compute_features, feature_hash, live_row
 from seawall.features.registry import FeatureParams, feature_set
-from seawall.features.scaling import Scaler
+from seawall.features.scaling.file_scaler import FileScalingParams
+from seawall.features.scaling.file_scaling import scale_files
+from seawall.features.scaling.scaler import Scaler
 from seawall.market.formats.tables import SCALING, read_tables, write_tables
 
 HOUR = Timeframe.parse("1h")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from random_bars import random_bars
 
-from seawall.features.profiles import node_names, profile_nodes
+from seawall.features.sets.profiles import node_names, profile_nodes
 
 G = [math.exp(-0.5 * k * k) for k in range(5)]
 # The Gaussian of one bin, cut at four: its weights add up to G0 + 2 (G1 + G2 + G3 + G4).

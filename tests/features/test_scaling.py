@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from seawall.core.errors import DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.market import RowRange
-from seawall.features.scaling import CLIP, Scaler
+from seawall.features.scaling.scaler import CLIP, Scaler
 
 KINDS = ("minmax", "zscore", "robust", "none")
 NAMES = ("a", "b", "c")

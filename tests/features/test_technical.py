@@ -6,7 +6,7 @@ import pytest
 import talib
 from random_bars import DATA, random_bars, spelt_bars
 
-from seawall.features.technical import TECHNICAL_COLUMNS, technical_block
+from seawall.features.sets.technical import TECHNICAL_COLUMNS, technical_block
 
 
 def column(bars, name):

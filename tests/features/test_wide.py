@@ -7,7 +7,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import compute_features
 from seawall.features.registry import FeatureParams, feature_set
-from seawall.features.wide_windows import STEPS, WideWindows, observation_size, rows_for_windows
+from seawall.features.sets.wide_windows import STEPS, WideWindows, observation_size, rows_for_windows
 
 FIVE = Timeframe.parse("5m")
 SMALL = {"5m": 6, "15m": 4, "1h": 3}

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from seawall.features.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
+from seawall.features.arithmetic.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
 
 
 def test_rolling_sum_and_mean_are_those_of_the_last_n():

@@ -9,7 +9,7 @@ import pytest
 from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json
-from seawall.features.scaling import Scaler
+from seawall.features.scaling.scaler import Scaler
 from seawall.market.synthetic.regimes import RegimeParams, regime_bars
 from seawall.recipes.dataset import prepare
 from seawall.recipes.export import export_csv, export_hdf5

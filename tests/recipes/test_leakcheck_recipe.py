@@ -10,7 +10,7 @@ import pytest
 from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
 from seawall.features import registry
-from seawall.features.scaling import Scaler
+from seawall.features.scaling.scaler import Scaler
 from seawall.market.splits import Split
 from seawall.recipes import leakcheck
 from seawall.recipes.dataset import Featured

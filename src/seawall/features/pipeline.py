@@ -19,10 +19,10 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import digest
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.features.arrays import BarArrays
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.table import ColumnTable
 from seawall.features.clocks import ClockedFeatureSet, holds_finished
 from seawall.features.joined import JoinedFeatureSet
-from seawall.features.table import ColumnTable
 from seawall.market.joins import known_times, newest_known
 from seawall.market.resample import resample
 

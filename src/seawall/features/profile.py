@@ -14,10 +14,10 @@ import pandas as pd
 
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
+from seawall.features.arithmetic.table import ColumnTable
 from seawall.features.clocks import ClockedFeatureSet
 from seawall.features.joined import JoinedFeatureSet
 from seawall.features.pipeline import ANCHOR_BARS, anchored_block, check_inputs, live_row, rows_for_live
-from seawall.features.table import ColumnTable
 
 LIVE_CALLS = 50
 _WARM_BARS = 512

@@ -19,15 +19,15 @@ from seawall.core.params import Params, as_value_error
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.clocks import with_timeframes
-from seawall.features.ichimoku import IchimokuParams, ichimoku
 from seawall.features.joined import joined_features
-from seawall.features.levels import LevelParams, levels
-from seawall.features.long_short import long_short, long_short_levels
 from seawall.features.own import OWN, own_features
-from seawall.features.price_action import PriceActionParams, price_action
-from seawall.features.scaling import ScalingKind
-from seawall.features.technical import technical, technical_ohlcv
-from seawall.features.wide import WideParams, wide, wide_ohlcv
+from seawall.features.scaling.scaler import ScalingKind
+from seawall.features.sets.ichimoku import IchimokuParams, ichimoku
+from seawall.features.sets.levels import LevelParams, levels
+from seawall.features.sets.long_short import long_short, long_short_levels
+from seawall.features.sets.price_action import PriceActionParams, price_action
+from seawall.features.sets.technical import technical, technical_ohlcv
+from seawall.features.sets.wide import WideParams, wide, wide_ohlcv
 
 
 class NoOptions(Params):

@@ -17,11 +17,11 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
-from seawall.features.cache import cached_features
+from seawall.features.cache.cache import cached_features
 from seawall.features.own import file_columns, fitted_too_late, from_first_number, scaled_in_file
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set, omitted_inputs
-from seawall.features.scaling import Scaler, ScalingKind
+from seawall.features.scaling.scaler import Scaler, ScalingKind
 from seawall.market.checks.quality import apply_quality
 from seawall.market.checks.report import QualityReport
 from seawall.market.files import infer_identity, read_bars

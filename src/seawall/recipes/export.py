@@ -30,7 +30,7 @@ from seawall.core.timeframe import Timeframe, iso_ms
 from seawall.features.own import file_columns
 from seawall.features.pipeline import compute_features, feature_hash
 from seawall.features.registry import feature_set
-from seawall.features.scaling import CLIP, Scaler
+from seawall.features.scaling.scaler import CLIP, Scaler
 from seawall.market.formats.tables import SCALING, write_tables
 from seawall.market.resample import resample
 from seawall.recipes.dataset import Featured, featured

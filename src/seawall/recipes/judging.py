@@ -21,7 +21,7 @@ from seawall.evaluation.evaluate import Candidates, Setting, evaluate
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.report import render_report
-from seawall.features.scaling import Scaler
+from seawall.features.scaling.scaler import Scaler
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.experiment import load_run_recipe, training_summary, worker_count

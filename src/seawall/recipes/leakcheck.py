@@ -25,7 +25,7 @@ from seawall.evaluation.leaks.rewards import judge_reward
 from seawall.evaluation.leaks.splits import overlap
 from seawall.evaluation.leaks.worlds import World
 from seawall.features.pipeline import anchored_block
-from seawall.features.scaling import Scaler
+from seawall.features.scaling.scaler import Scaler
 from seawall.market.splits import chronological_split
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, Featured, featured

@@ -11,7 +11,7 @@ from seawall.cli import options
 from seawall.cli.output import out, print_json, table
 
 if TYPE_CHECKING:
-    from seawall.features.cache_entry import CacheEntry
+    from seawall.features.cache.entry import CacheEntry
 
 _MIB = 2**20
 
@@ -30,7 +30,7 @@ def cache(
 
         seawall data cache --clear
     """
-    from seawall.features.cache import FOLDER, FeatureCache
+    from seawall.features.cache.cache import FOLDER, FeatureCache
 
     held = FeatureCache(data_dir / FOLDER)
     dropped = held.clear() if clear else []

@@ -208,7 +208,7 @@ def _indicators(bars: Any, _timeframe: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    from seawall.features.technical import technical_ohlcv
+    from seawall.features.sets.technical import technical_ohlcv
 
     columns = technical_ohlcv(())
     with np.errstate(divide="ignore", invalid="ignore"):

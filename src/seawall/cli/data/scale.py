@@ -64,8 +64,8 @@ def scale(
 
         seawall data scale features.csv --output-dir scaled --method zscore --columns rsi_14,macd
     """
-    from seawall.features.file_scaler import FileScalingParams
-    from seawall.features.file_scaling import scale_files
+    from seawall.features.scaling.file_scaler import FileScalingParams
+    from seawall.features.scaling.file_scaling import scale_files
 
     chosen = {
         "method": method, "columns": None if columns is None else listed(columns), "fit": fit, "fit_share": fit_share, "clip": clip,

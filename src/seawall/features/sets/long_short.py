@@ -48,11 +48,11 @@ import talib
 from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.flows import money_flow_share, signed_volume_share
-from seawall.features.indicators import simple_atr, simple_rsi
-from seawall.features.table import ColumnFunction, ColumnTable
-from seawall.features.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.flows import money_flow_share, signed_volume_share
+from seawall.features.arithmetic.indicators import simple_atr, simple_rsi
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
 
 # Measured with `causality.remembered_rows`: the signal line of the MACD remembers longest, 270 rows at most.
 WARMUP = 320

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seawall.core.errors import ConfigError, DataError
-from seawall.features.file_scaler import FileScalingParams, columns_to_scale
+from seawall.features.scaling.file_scaler import FileScalingParams, columns_to_scale
 from seawall.market.formats.tables import SUFFIXES, read_tables, suffix_of
 
 _PART = re.compile(r"(?<![a-z])(train(?:ing)?|val(?:id(?:ation)?)?|test)(?![a-z])", re.IGNORECASE)

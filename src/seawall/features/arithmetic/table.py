@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from seawall.features.arrays import BarArrays
+from seawall.features.arithmetic.arrays import BarArrays
 
 ColumnFunction = Callable[[BarArrays], np.ndarray]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seawall.features.windows import previous, ratio, rolling_mean
+from seawall.features.arithmetic.windows import previous, ratio, rolling_mean
 
 
 def simple_rsi(close: np.ndarray, n: int) -> np.ndarray:

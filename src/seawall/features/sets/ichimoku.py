@@ -39,9 +39,9 @@ from pydantic import Field
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.table import ColumnFunction, ColumnTable
-from seawall.features.windows import shifted
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.windows import shifted
 
 ICHIMOKU_COLUMNS = (
     "feature_price_cloud_position",

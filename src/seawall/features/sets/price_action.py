@@ -33,10 +33,10 @@ from pydantic import Field, field_validator
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.calendar import day_of_week, time_of_day
-from seawall.features.table import ColumnFunction, ColumnTable
-from seawall.features.windows import previous, ratio, rolling_deviation, rolling_mean, shifted
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.calendar import day_of_week, time_of_day
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.windows import previous, ratio, rolling_deviation, rolling_mean, shifted
 from seawall.market.hours.sessions import trading_window
 
 _ROUNDING = 1e-12

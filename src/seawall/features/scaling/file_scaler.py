@@ -20,7 +20,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.params import Params
 from seawall.features.own import LABEL_PREFIX, TIME_COLUMNS
-from seawall.features.scaling import Scaler, ScalingKind, offset_and_scale
+from seawall.features.scaling.scaler import Scaler, ScalingKind, offset_and_scale
 from seawall.market.formats.columns import times
 from seawall.market.formats.tables import SCALING, read_tables
 

@@ -2,7 +2,7 @@
 
 Source: the published tradely code (its 5-minute table of 24 indicators and 48 node columns). There the node profiles are computed
 once over the whole history; here over a trailing window. Windows over five timeframes are gathered by
-`seawall.features.wide_windows`, which also says what is scaled within a window.
+`seawall.features.sets.wide_windows`, which also says what is scaled within a window.
 
 ==============================================  ====================================================================================
 column                                          definition; *value where the formula has none*
@@ -17,7 +17,7 @@ macd, macd_signal, macd_hist                    MACD(12, 26, 9) / close
 bb_upper, bb_middle, bb_lower                   (mean(20) ± 2 sample deviations) / close
 atr                                             mean of 14 true ranges / close
 vwap                                            volume-weighted mean typical price of 48 bars / close; *plain mean without volume*
-volume_, time_, trades_ node, high, strength,   profiles of volume, time and trades over 288 bars: `seawall.features.profiles`
+volume_, time_, trades_ node, high, strength,   profiles of volume, time and trades over 288 bars: `seawall.features.sets.profiles`
 low (16 each)
 ==============================================  ====================================================================================
 """
@@ -34,13 +34,13 @@ from pydantic import Field
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.flows import volume_weighted_mean
-from seawall.features.indicators import simple_atr, simple_rsi
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.flows import volume_weighted_mean
+from seawall.features.arithmetic.indicators import simple_atr, simple_rsi
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.windows import log_ratio_with_floor, previous, rolling_deviation, rolling_mean
 from seawall.features.joined import joined_features
-from seawall.features.profiles import node_names, profile_nodes
-from seawall.features.table import ColumnFunction, ColumnTable
-from seawall.features.windows import log_ratio_with_floor, previous, rolling_deviation, rolling_mean
+from seawall.features.sets.profiles import node_names, profile_nodes
 
 OPTIONAL_AMOUNTS = ("quote_volume", "trades", "taker_buy_base", "taker_buy_quote")
 AMOUNTS = ("volume", *OPTIONAL_AMOUNTS)

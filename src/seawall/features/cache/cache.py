@@ -23,8 +23,8 @@ from seawall.core.bars import BAR_COLUMNS
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.features.cache_entry import CacheEntry, block_facts, keep_block, mapped_block, move_away, read_entry, remove_left
-from seawall.features.cache_key import Undescribed, block_key
+from seawall.features.cache.entry import CacheEntry, block_facts, keep_block, mapped_block, move_away, read_entry, remove_left
+from seawall.features.cache.key import Undescribed, block_key
 from seawall.features.pipeline import check_inputs, compute_features
 
 SWITCH, LIMIT = "SEAWALL_CACHE", "SEAWALL_CACHE_GIB"

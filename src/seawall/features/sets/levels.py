@@ -37,8 +37,8 @@ from pydantic import Field
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
 
 Weights = Literal["equal", "recency", "volume", "recency_volume"]
 # Beyond nine deviations a kernel is below the rounding of its peak.

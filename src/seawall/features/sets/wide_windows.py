@@ -32,7 +32,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import compute_features, rows_for_live
-from seawall.features.wide import AMOUNTS
+from seawall.features.sets.wide import AMOUNTS
 from seawall.market.joins import newest_known
 from seawall.market.resample import grid_phase
 

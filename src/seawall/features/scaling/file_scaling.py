@@ -19,8 +19,8 @@ import pandas as pd
 
 from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError, DataError, disk_errors
-from seawall.features.file_scaler import FileScaler, FileScalingParams
-from seawall.features.scaling_sources import Source, found_sources, with_something_to_scale
+from seawall.features.scaling.file_scaler import FileScaler, FileScalingParams
+from seawall.features.scaling.sources import Source, found_sources, with_something_to_scale
 from seawall.market.formats.tables import SCALING, suffix_of, write_tables
 
 _WRITTEN_AS = {".pq": ".parquet", ".ft": ".feather", ".csv.gz": ".csv", ".zip": ".csv", ".hdf": ".h5"}

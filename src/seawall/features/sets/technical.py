@@ -46,17 +46,17 @@ import talib
 from seawall.core.bars import PRICE_COLUMNS
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import FeatureSet
-from seawall.features.arrays import BarArrays
-from seawall.features.calendar import hour_of_day
-from seawall.features.flows import (
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.features.arithmetic.calendar import hour_of_day
+from seawall.features.arithmetic.flows import (
     bars_without_change,
     bars_without_direction,
     money_flow_share,
     signed_volume_share,
     volume_weighted_mean,
 )
-from seawall.features.table import ColumnFunction, ColumnTable
-from seawall.features.windows import (
+from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.arithmetic.windows import (
     log_ratio_with_floor,
     previous,
     ratio,

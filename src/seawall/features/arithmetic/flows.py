@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from seawall.features.windows import window_sums
+from seawall.features.arithmetic.windows import window_sums
 
 
 @numba.njit(cache=True)

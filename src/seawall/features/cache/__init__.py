@@ -1,0 +1,1 @@
+"""Computed blocks of features, kept on disk by what they depend on."""

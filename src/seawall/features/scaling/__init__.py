@@ -1,0 +1,1 @@
+"""Scaling by what the training rows showed: of features, and of files for other programs."""
