@@ -61,3 +61,27 @@ def test_an_ended_episode_waits_for_a_reset():
     assert (reward, still, int(again["row"])) == (0.0, True, int(seen["row"]))
     assert int(env.reset()[0]["row"]) != int(seen["row"])
     assert np.isfinite(env.step(0)[1])
+
+
+def test_illegal_moves_do_nothing_are_counted_and_masked_and_the_count_starts_anew_with_the_episode():
+    env = TradingEnv(
+        world(), RowRange(0, ROWS), action_scheme("hold_long_short_close", short=True), params=EnvironmentParams(window=4)
+    )
+    env.reset(seed=3)
+    assert env.action_masks().tolist() == [True, True, True, False]
+    counts = []
+    for action in (3, 1, 1, 2, 3):  # close when flat, long, long again, short while long, close
+        counts.append(env.step(action)[4]["illegal_moves"])
+    assert counts == [1, 1, 2, 3, 3]
+    assert env.batch.simulator.target[0] == 0.0
+    env.reset()
+    assert env.step(0)[4]["illegal_moves"] == 0
+
+
+def test_a_number_is_the_action_of_a_scheme_without_numbered_ones():
+    env = TradingEnv(world(), RowRange(0, ROWS), action_scheme("continuous_target", short=True), params=EnvironmentParams(window=4))
+    env.reset(seed=3)
+    assert env.action_space == gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    env.step(np.array([0.25], dtype=np.float32))
+    assert env.batch.simulator.target[0] == 0.25
+    assert env.action_masks().shape == (0,)

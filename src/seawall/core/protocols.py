@@ -52,10 +52,13 @@ class Intent:
     Attributes:
         target: Wanted exposure as a fraction of equity, float64, shape (N,). HOLD asks for the current target.
         signal: −1 sell, 0 hold, +1 buy; int8, shape (N,). Rules about repeated *actions* read this.
+        illegal: Whether the action makes no sense in the position held, and so does nothing; bool, shape (N,). None where a scheme
+            has no such actions.
     """
 
     target: np.ndarray
     signal: np.ndarray
+    illegal: np.ndarray | None = None
 
 
 class ActionScheme(Protocol):
@@ -74,6 +77,17 @@ class ActionScheme(Protocol):
     @property
     def levels(self) -> tuple[float, ...]:
         """The exposures that the scheme can ask for, ascending."""
+        ...
+
+    def action_mask(self, current: np.ndarray) -> np.ndarray:
+        """Return which actions are legal.
+
+        Args:
+            current: Target exposure now in force, float64, shape (N,).
+
+        Returns:
+            bool, shape (N, number of actions).
+        """
         ...
 
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:

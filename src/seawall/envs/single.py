@@ -17,7 +17,7 @@ from seawall.simulator.desk import Guards
 ENVIRONMENT_ID = "seawall/Single-v0"
 
 
-class TradingEnv(gymnasium.Env[dict[str, np.ndarray], int]):
+class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
     """One trading account over a market: a `TradingVectorEnv` of one, that waits for `reset` when an episode ends.
 
     Observations are those of the vector environment without the leading axis.
@@ -64,20 +64,25 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         self.batch.reset(seed=seed, options=options)
         return self._observe(), {}
 
-    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+    def action_masks(self) -> np.ndarray:
+        """Return which actions are legal now, bool, shape (number of actions,)."""
+        return self.batch.action_masks()[0]
+
+    def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Decide and go one bar on.
 
         Args:
-            action: In the scheme's numbering.
+            action: In the scheme's numbering, or its number from −1 to 1, shape (1,).
 
         Returns:
-            Observation, reward, terminated, truncated, and an empty dictionary.
+            Observation, reward, terminated, truncated, and ``illegal_moves``: the actions of the episode so far that did nothing.
 
         Raises:
             InvariantError: The action is not in the numbering, or `reset` was never called.
         """
         reward, terminated, truncated = self.batch.advance(np.array([action]))
-        return self._observe(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), {}
+        details = {"illegal_moves": int(self.batch.desk.illegal_moves[0])}
+        return self._observe(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), details
 
     def _observe(self) -> dict[str, np.ndarray]:
         return {name: np.asarray(block[0]) for name, block in self.batch.observe().items()}

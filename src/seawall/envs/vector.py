@@ -100,7 +100,8 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         else:
             seen = spaces.Box(-np.inf, np.inf, (self.params.window, self.market.features.shape[1]), np.float32)
             self.single_observation_space = spaces.Dict({"window": seen, "account": account})
-        self.single_action_space = spaces.Discrete(n_actions)
+        # A scheme without numbered actions takes one number.
+        self.single_action_space = spaces.Discrete(n_actions) if n_actions else spaces.Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
@@ -179,6 +180,10 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         if self.params.observation == "index":
             return {"row": self.simulator.row.copy(), "account": account}
         return {"window": self.market.features[self.simulator.row[:, None] + self._offsets], "account": account}
+
+    def action_masks(self) -> np.ndarray:
+        """Return which actions are legal now, bool, shape (N, number of actions); no columns where actions are not numbered."""
+        return self.desk.scheme.action_mask(self.simulator.target)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""

@@ -204,7 +204,13 @@ class Recipe(Params):
     def _parts_fit(self) -> Recipe:
         feature_set(self.features)
         feature_codes(self.environment.account_columns)
-        levels = action_scheme(self.environment.scheme, self.environment.short).levels
+        scheme = action_scheme(self.environment.scheme, self.environment.short)
+        if not scheme.action_names:
+            raise ConfigError(
+                f"environment.scheme is {scheme.name!r}, whose action is a number, and agent {self.agent['kind']!r} chooses among "
+                f"numbered actions; allowed: {', '.join(name for name in ACTION_SCHEMES if action_scheme(name, True).action_names)}"
+            )
+        levels = scheme.levels
         if max(abs(level) for level in levels) > self.simulator.max_exposure:
             raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")
         return self

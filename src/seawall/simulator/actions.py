@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError
 from seawall.core.protocols import Intent
+from seawall.simulator.continuous import ContinuousTarget, Thresholded
+from seawall.simulator.moves import Moves
+from seawall.simulator.numbering import checked_actions
 
 
 class SellBuyHold(IntEnum):
@@ -26,21 +29,6 @@ class BuySellHold(IntEnum):
     BUY = 0
     SELL = 1
     HOLD = 2
-
-
-def _checked(actions: np.ndarray, names: tuple[str, ...], scheme: str) -> np.ndarray:
-    """Return the actions as an index array, refusing what the scheme does not number."""
-    given = np.asarray(actions)
-    if given.dtype.kind not in "iu" or given.ndim != 1:
-        raise InvariantError(
-            f"action {given.flat[0] if given.size else given!r} of type {given.dtype}, shape {given.shape}, is not understood by "
-            f"scheme {scheme!r}; allowed: whole numbers 0..{len(names) - 1}, shape (N,)"
-        )
-    if given.size and (given.min() < 0 or given.max() >= len(names)):
-        wrong = given[(given < 0) | (given >= len(names))][0]
-        allowed = ", ".join(f"{index} {name}" for index, name in enumerate(names))
-        raise InvariantError(f"action {wrong} is unknown to scheme {scheme!r}; allowed: {allowed}")
-    return given
 
 
 class DirectionScheme:
@@ -85,6 +73,10 @@ class DirectionScheme:
         """The exposures that the scheme can ask for, ascending; 0 because HOLD keeps a flat account flat."""
         return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
 
+    def action_mask(self, current: np.ndarray) -> np.ndarray:
+        """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
+        return np.ones((len(current), len(self._names)), dtype=bool)
+
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.
 
@@ -95,7 +87,7 @@ class DirectionScheme:
         Raises:
             InvariantError: An action is not a whole number or not in the numbering.
         """
-        given = _checked(actions, self._names, self._name)
+        given = checked_actions(actions, self._names, self._name)
         return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
 
     def spec(self) -> dict[str, Any]:
@@ -132,6 +124,10 @@ class TargetExposure:
         """The exposures, ascending, in the order of the actions."""
         return self._levels
 
+    def action_mask(self, current: np.ndarray) -> np.ndarray:
+        """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
+        return np.ones((len(current), len(self._names)), dtype=bool)
+
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.
 
@@ -142,7 +138,7 @@ class TargetExposure:
         Raises:
             InvariantError: An action is not a whole number or not the index of a level.
         """
-        target = self._targets[_checked(actions, self._names, self.name)]
+        target = self._targets[checked_actions(actions, self._names, self.name)]
         return Intent(target, np.sign(target - current).astype(np.int8))
 
     def spec(self) -> dict[str, Any]:
@@ -150,12 +146,15 @@ class TargetExposure:
         return {"name": self.name, "actions": list(self._names), "levels": list(self._levels), "short": self._short}
 
 
-Scheme = DirectionScheme | TargetExposure
+Scheme = DirectionScheme | TargetExposure | Moves | Thresholded | ContinuousTarget
 
 ACTION_SCHEMES: dict[str, Callable[[bool], Scheme]] = {
     "sell_buy_hold": lambda short: DirectionScheme("sell_buy_hold", SellBuyHold, short),
     "buy_sell_hold": lambda short: DirectionScheme("buy_sell_hold", BuySellHold, short),
     "target_exposure": TargetExposure,
+    "hold_long_short_close": Moves,
+    "thresholded": Thresholded,
+    "continuous_target": ContinuousTarget,
 }
 
 

@@ -83,6 +83,7 @@ class Desk:
         scheme: The action scheme.
         state: The guards' state, float64, shape (N, K), to be appended to the account row.
         state_names: Names of the K columns.
+        illegal_moves: Actions of the episode that made no sense in the position held and did nothing, int64, shape (N,).
     """
 
     def __init__(self, scheme: ActionScheme, guards: Guards | None, n: int) -> None:
@@ -98,6 +99,7 @@ class Desk:
         self._n = n
         self.state_names: tuple[str, ...] = () if guards is None else guards.state_names
         self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
+        self.illegal_moves = np.zeros(n, dtype=np.int64)
 
     def decide(self, actions: np.ndarray, view: AccountView) -> Decision:
         """Decide for every account.
@@ -110,6 +112,8 @@ class Desk:
             InvariantError: An action is not in the numbering, or a guard breaks the law of the chain.
         """
         intent = self.scheme.intent(actions, view.target)
+        if intent.illegal is not None:
+            self.illegal_moves += intent.illegal
         if self._guards is None:
             none = np.zeros(self._n, dtype=np.int8)
             return Decision(intent, intent.target, none, none, intent.signal)
@@ -126,6 +130,7 @@ class Desk:
         Args:
             indices: The accounts, whole numbers or a mask.
         """
+        self.illegal_moves[indices] = 0
         if self._guards is not None:
             self.state[indices] = self._guards.initial_state(self._n)[indices]
 
