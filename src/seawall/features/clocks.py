@@ -16,7 +16,7 @@ from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.market.resample import grid_phase
+from seawall.market.resample import longer_bars
 
 # The first and the last longer bar that some base bars touch may be cut.
 _CUT_BARS = 2
@@ -97,11 +97,7 @@ def with_timeframes(base: FeatureSet, longer: FeatureSet, labels: tuple[str, ...
 def holds_finished(bars: pd.DataFrame, to: Timeframe, timeframe: Timeframe) -> bool:
     """Say whether bars hold at least one longer bar from its beginning to its end, or to the bars of a later one."""
     times = timestamps_ms(bars)
-    if not len(times):
-        return False
-    opens = times - (times - grid_phase(to)) % to.milliseconds
-    begun = opens if times[0] == opens[0] else opens[opens != opens[0]]
-    return bool(len(begun)) and int(begun[0]) + to.milliseconds <= int(times[-1]) + timeframe.milliseconds
+    return bool(len(times)) and bool(longer_bars(times, timeframe, to).whole.any())
 
 
 def _needs_a_clock(_bars: pd.DataFrame) -> np.ndarray:

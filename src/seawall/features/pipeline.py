@@ -24,7 +24,7 @@ from seawall.features.arithmetic.table import ColumnTable
 from seawall.features.clocks import ClockedFeatureSet, holds_finished
 from seawall.features.joined import JoinedFeatureSet
 from seawall.market.joins import known_times, newest_known
-from seawall.market.resample import resample
+from seawall.market.resample import aggregated, longer_bars, resample
 
 ANCHOR_BARS = 4_096
 # Anchors of longer bars made of the base bars: closer, as a live tail has to hold the chunk in base bars.
@@ -73,13 +73,14 @@ def live_row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, 
         ConfigError, DataError: As `compute_features`.
     """
     check_inputs(bars, feature_set, timeframe)
+    arrays = BarArrays.of(bars)
     if isinstance(feature_set, ClockedFeatureSet):
         longer = [
-            _longer_row(bars, feature_set.longer, timeframe, to, ratio) for to, ratio in feature_set.ratios(timeframe).items()
+            _longer_row(arrays, feature_set.longer, timeframe, to, ratio) for to, ratio in feature_set.ratios(timeframe).items()
         ]
-        row = np.concatenate([_row(bars, feature_set.base, timeframe, ANCHOR_BARS), *longer])
+        row = np.concatenate([_row(arrays, feature_set.base, timeframe, ANCHOR_BARS), *longer])
     else:
-        row = _row(bars, feature_set, timeframe, ANCHOR_BARS)
+        row = _row(arrays, feature_set, timeframe, ANCHOR_BARS)
     row = row.astype(dtype, copy=False)
     _check_finite(row[None], feature_set.columns, bars.iloc[-1:])
     return row
@@ -114,18 +115,22 @@ def _rows_needed(feature_set: FeatureSet, anchor_bars: int) -> int:
     return feature_set.warmup + (1 if feature_set.windowed else anchor_bars)
 
 
-def _row(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int) -> np.ndarray:
+def _row(bars: BarArrays, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int) -> np.ndarray:
     if isinstance(feature_set, JoinedFeatureSet):
         return np.concatenate([_row(bars, part, timeframe, anchor_bars) for part in feature_set.parts])
-    start = len(bars) - 1 if feature_set.windowed else _chunk_starts(bars, timeframe, anchor_bars)[-1]
-    return _checked_call(feature_set, bars.iloc[max(0, start - feature_set.warmup) :])[-1]
+    start = len(bars) - 1 if feature_set.windowed else _chunk_starts(bars.times_ms, timeframe, anchor_bars)[-1]
+    tail = bars.part(max(0, start - feature_set.warmup), len(bars))
+    if not isinstance(feature_set.compute, ColumnTable):
+        return _checked_call(feature_set, tail.frame())[-1]
+    with _silent():
+        return feature_set.compute.on_arrays(tail)[-1]
 
 
 def _anchored(bars: pd.DataFrame, feature_set: FeatureSet, timeframe: Timeframe, anchor_bars: int, dtype: Any) -> np.ndarray:
     if isinstance(feature_set, JoinedFeatureSet):
         return np.column_stack([_anchored(bars, part, timeframe, anchor_bars, dtype) for part in feature_set.parts])
     block = np.empty((len(bars), len(feature_set.columns)), dtype)
-    starts = np.array([*_chunk_starts(bars, timeframe, anchor_bars), len(bars)])
+    starts = np.array([*_chunk_starts(timestamps_ms(bars), timeframe, anchor_bars), len(bars)])
     firsts = np.maximum(0, starts[:-1] - feature_set.warmup)
     call = _ChunkCall(feature_set, bars, int((starts[1:] - firsts).max(initial=0)), dtype)
     for first, start, stop in zip(firsts.tolist(), starts[:-1].tolist(), starts[1:].tolist(), strict=True):
@@ -159,11 +164,12 @@ def _longer_block(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, 
     return block[newest_known(known_times(bars, timeframe), known_times(made, to))]
 
 
-def _longer_row(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, ratio: int) -> np.ndarray:
-    tail = bars.iloc[-_rows_of_longer(longer, ratio) :]
-    made, _facts = resample(tail, timeframe, to)
-    newest = int(newest_known(known_times(tail.iloc[-1:], timeframe), known_times(made, to))[0])
-    return _row(made.iloc[: newest + 1], longer, to, LONGER_ANCHOR_BARS)
+def _longer_row(bars: BarArrays, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, ratio: int) -> np.ndarray:
+    tail = bars.part(max(0, len(bars) - _rows_of_longer(longer, ratio)), len(bars))
+    cut = longer_bars(tail.times_ms, timeframe, to)
+    known = cut.whole & (cut.opens + to.milliseconds <= tail.times_ms[-1] + timeframe.milliseconds)
+    made = BarArrays(cut.opens[known], {name: values[known] for name, values in aggregated(tail.values, cut).items()})
+    return _row(made, longer, to, LONGER_ANCHOR_BARS)
 
 
 def _rows_of_longer(longer: FeatureSet, ratio: int) -> int:
@@ -221,9 +227,9 @@ def _allowed(name: str, own: Sequence[str]) -> tuple[float, str]:
     return (-np.inf, "") if name in own and name not in BAR_COLUMNS else (0.0, " at least 0")
 
 
-def _chunk_starts(bars: pd.DataFrame, timeframe: Timeframe, anchor_bars: int) -> list[int]:
-    anchors = timestamps_ms(bars) // (anchor_bars * timeframe.milliseconds)
-    return [0, *(np.flatnonzero(np.diff(anchors)) + 1).tolist()] if len(bars) else []
+def _chunk_starts(times_ms: np.ndarray, timeframe: Timeframe, anchor_bars: int) -> list[int]:
+    anchors = times_ms // (anchor_bars * timeframe.milliseconds)
+    return [0, *(np.flatnonzero(np.diff(anchors)) + 1).tolist()] if len(times_ms) else []
 
 
 def _silent() -> np.errstate:

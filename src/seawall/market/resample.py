@@ -6,12 +6,14 @@ known at its opening time plus its own length, when the last of its shorter bars
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from seawall.core.bars import OPTIONAL_COLUMNS, from_milliseconds, timestamps_ms
+from seawall.core.bars import BAR_COLUMNS, OPTIONAL_COLUMNS, from_milliseconds, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.timeframe import Timeframe, iso_ms
 
@@ -48,20 +50,10 @@ def resample(
         ConfigError: `to` is no whole multiple of `timeframe` above one.
         DataError: Bars are unsorted, repeated or off the grid, or there is not one finished longer bar.
     """
-    _refuse_lengths(timeframe, to)
     times = timestamps_ms(bars)
-    _refuse_times(times, timeframe)
-    opens = times - (times - grid_phase(to)) % to.milliseconds
-    starts = np.flatnonzero(np.concatenate(([True], opens[1:] != opens[:-1])))
-    counts = np.diff(np.append(starts, len(times)))
-    opens = opens[starts]
-    first_cut = bool(times[0] != opens[0])
-    last_cut = bool(times[-1] != opens[-1] + to.milliseconds - timeframe.milliseconds)
-    full = counts == to.milliseconds // timeframe.milliseconds
-    inner = np.ones(len(opens), dtype=bool)
-    inner[0] &= not first_cut
-    inner[-1] &= not last_cut
-    kept = inner if partial == "keep" else inner & full
+    cut = longer_bars(times, timeframe, to)
+    full = cut.counts == to.milliseconds // timeframe.milliseconds
+    kept = cut.whole if partial == "keep" else cut.whole & full
     if not kept.any():
         raise DataError(f"{len(times)} bars of {timeframe.label} hold no finished bar of {to.label}; more bars are needed")
     facts: dict[str, Any] = {
@@ -69,36 +61,92 @@ def resample(
         "to": to.label,
         "rows_in": len(times),
         "rows_out": int(kept.sum()),
-        "dropped_first": iso_ms(int(opens[0])) if first_cut else None,
-        "dropped_last": iso_ms(int(opens[-1])) if last_cut else None,
+        "dropped_first": iso_ms(int(cut.opens[0])) if cut.first_cut else None,
+        "dropped_last": iso_ms(int(cut.opens[-1])) if cut.last_cut else None,
         "partial": partial,
-        **_partial_facts(opens[inner & ~full], counts[inner & ~full], to.milliseconds // timeframe.milliseconds),
+        **_partial_facts(cut.opens[cut.whole & ~full], cut.counts[cut.whole & ~full], to.milliseconds // timeframe.milliseconds),
         "known": f"open + {to.label}",
     }
-    return _aggregate(bars, opens, starts, starts + counts - 1).loc[kept].reset_index(drop=True), facts
+    columns = {name: bars[name].to_numpy(np.float64) for name in (*BAR_COLUMNS, *OPTIONAL_COLUMNS) if name in bars.columns}
+    made = {name: values[kept] for name, values in aggregated(columns, cut).items()}
+    return pd.DataFrame({"timestamp": from_milliseconds(cut.opens[kept]), **made}), facts
+
+
+@dataclass(frozen=True)
+class LongerBars:
+    """How bars fall into longer ones; arrays have one entry for each longer bar that they touch.
+
+    Attributes:
+        opens: Opening times in milliseconds since 1970, int64.
+        starts: Row of the first bar in each, int64.
+        counts: Bars in each, int64.
+        first_cut: Whether the first bar is not the one that opens its longer bar.
+        last_cut: Whether the last bar is not the one that closes its longer bar.
+    """
+
+    opens: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    first_cut: bool
+    last_cut: bool
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Row of the last bar in each, int64."""
+        return self.starts + self.counts - 1
+
+    @property
+    def whole(self) -> np.ndarray:
+        """Which lie between the ends of the bars, bool; bars may be missing inside."""
+        inner = np.ones(len(self.opens), dtype=bool)
+        inner[:1] &= not self.first_cut
+        inner[-1:] &= not self.last_cut
+        return inner
+
+
+def longer_bars(times: np.ndarray, timeframe: Timeframe, to: Timeframe) -> LongerBars:
+    """Find how bars fall into longer ones.
+
+    Args:
+        times: Opening times in milliseconds since 1970, int64, shape (T,), at least one.
+        timeframe: Length of the bars.
+        to: Length of the longer bars.
+
+    Raises:
+        ConfigError, DataError: As `resample`.
+    """
+    _refuse_lengths(timeframe, to)
+    _refuse_times(times, timeframe)
+    opens = times - (times - grid_phase(to)) % to.milliseconds
+    starts = np.flatnonzero(np.concatenate(([True], opens[1:] != opens[:-1])))
+    counts = np.diff(np.append(starts, len(times)))
+    last_cut = bool(times[-1] != opens[-1] + to.milliseconds - timeframe.milliseconds)
+    return LongerBars(opens[starts], starts, counts, bool(times[0] != opens[0]), last_cut)
+
+
+def aggregated(columns: Mapping[str, np.ndarray], cut: LongerBars) -> dict[str, np.ndarray]:
+    """Return raw columns of the longer bars: of open, high, low, close, the amounts, which are summed, and trends, the last value.
+
+    Args:
+        columns: Raw columns of the bars, float64, shape (T,) each.
+        cut: How the bars fall into longer ones.
+    """
+    made = {
+        "open": columns["open"][cut.starts],
+        "high": np.maximum.reduceat(columns["high"], cut.starts),
+        "low": np.minimum.reduceat(columns["low"], cut.starts),
+        "close": columns["close"][cut.ends],
+    }
+    for name in ("volume", *OPTIONAL_COLUMNS):
+        if name in columns:
+            # Search interest is a level, the others are amounts.
+            made[name] = columns[name][cut.ends] if name == "trends" else np.add.reduceat(columns[name], cut.starts)
+    return made
 
 
 def grid_phase(timeframe: Timeframe) -> int:
     """Return how many milliseconds after 1970-01-01 00:00 UTC the grid of a bar length starts: weeks start on Monday."""
     return _FIRST_MONDAY_MS if timeframe.milliseconds % _WEEK_MS == 0 else 0
-
-
-def _aggregate(bars: pd.DataFrame, opens: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> pd.DataFrame:
-    def column(name: str) -> np.ndarray:
-        return bars[name].to_numpy(np.float64)
-
-    columns: dict[str, np.ndarray] = {
-        "open": column("open")[starts],
-        "high": np.maximum.reduceat(column("high"), starts),
-        "low": np.minimum.reduceat(column("low"), starts),
-        "close": column("close")[ends],
-        "volume": np.add.reduceat(column("volume"), starts),
-    }
-    for name in OPTIONAL_COLUMNS:
-        if name in bars.columns:
-            # Search interest is a level, the others are amounts.
-            columns[name] = column(name)[ends] if name == "trends" else np.add.reduceat(column(name), starts)
-    return pd.DataFrame({"timestamp": from_milliseconds(opens), **columns})
 
 
 def _partial_facts(opens: np.ndarray, counts: np.ndarray, whole: int) -> dict[str, Any]:

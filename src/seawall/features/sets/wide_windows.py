@@ -34,7 +34,7 @@ from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import compute_features, rows_for_live
 from seawall.features.sets.wide import AMOUNTS
 from seawall.market.joins import newest_known
-from seawall.market.resample import grid_phase
+from seawall.market.resample import longer_bars
 
 STEPS = {"5m": 48, "15m": 64, "1h": 48, "4h": 24, "1d": 3}
 _AS_IT_IS, _TO_FIRST, _TO_RANGE, _TO_DEVIATION = range(4)
@@ -188,17 +188,12 @@ class _Grid:
 
     @classmethod
     def of(cls, times: np.ndarray, base: Timeframe, length: Timeframe) -> _Grid:
-        opens = times - (times - grid_phase(length)) % length.milliseconds
-        starts = np.flatnonzero(np.concatenate(([True], opens[1:] != opens[:-1])))
-        ends = np.append(starts[1:], len(times)) - 1
-        # A bar that the history begins or ends within is not whole.
-        whole = np.ones(len(starts), dtype=bool)
-        whole[0] &= times[0] == opens[0]
-        whole[-1] &= times[-1] == opens[-1] + length.milliseconds - base.milliseconds
-        starts, ends = starts[whole], ends[whole]
-        known = opens[starts] + length.milliseconds
-        newest = newest_known(times + base.milliseconds, known)
-        return cls(starts, ends, newest.astype(np.int32))
+        if length == base:
+            every = np.arange(len(times))
+            return cls(every, every, every.astype(np.int32))
+        cut = longer_bars(times, base, length)
+        newest = newest_known(times + base.milliseconds, cut.opens[cut.whole] + length.milliseconds)
+        return cls(cut.starts[cut.whole], cut.ends[cut.whole], newest.astype(np.int32))
 
 
 def _rows_of(bars: pd.DataFrame, block: np.ndarray, columns: tuple[str, ...], grid: _Grid) -> np.ndarray:
