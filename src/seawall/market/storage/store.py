@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ _IMPORT_WAIT_SECONDS = 30.0
 _MONTH = "1mo"
 _READ_TRIES = 50
 _READ_PAUSE_SECONDS = 0.02
+_LOOKS = 3
 _LONGEST_NAME = 100
 # Names that Windows keeps for devices, with any suffix.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -160,22 +162,34 @@ class Store:
         ``kind`` is bars, or trends for search interest. One that cannot be read has ``problem``, a text, and None for what is not
         known; the others have None for ``problem``.
         """
-        found = (path.parent for path in self.root.glob("*/*/*/manifest.json"))
-        aside = (path.parent.parent.parent / path.parent.name for path in self.root.glob("*/*/.*-old-*/*/manifest.json"))
-        folders = {folder.relative_to(self.root) for folder in (*found, *aside)}
+        folders: set[Path] = set()
+        # A series that is being replaced stands aside for a moment: it is looked for in both places, and in turns, as it may come
+        # back between two looks. What vanishes during a look, `glob` passes over.
+        for _ in range(_LOOKS):
+            folders |= {Path(name).parent for name in glob("*/*/*/manifest.json", root_dir=self.root)}
+            aside = (Path(name).parent for name in glob("*/*/.*-old-*/*/manifest.json", root_dir=self.root))
+            folders |= {folder.parent.parent / folder.name for folder in aside}
         shown = sorted(folder for folder in folders if not any(part.startswith(".") for part in folder.parts))
         return [self._entry(folder) for folder in shown]
 
     def _entry(self, relative: Path) -> dict[str, Any]:
         reference = {"reference": relative.as_posix(), "problem": None}
-        try:
-            self._settle(self.root / relative)
-            manifest = read_manifest(self.root / relative)
-            return {**reference, "kind": kind(manifest), **manifest}
-        except DataError as error:
-            source, symbol, timeframe = relative.parts
-            named = {"source": source, "symbol": symbol, "timeframe": timeframe}
-            return {**dict.fromkeys(NEEDED), **reference, "kind": None, **named, "problem": str(error)}
+        folder, problem = self.root / relative, ""
+        for _ in range(_READ_TRIES):
+            before = _stamp(folder)
+            try:
+                self._settle(folder)
+                manifest = read_manifest(folder)
+                return {**reference, "kind": kind(manifest), **manifest}
+            except DataError as error:
+                problem = str(error)
+            if before is not None and _stamp(folder) == before:
+                break
+            # It is being replaced, or was removed.
+            time.sleep(_READ_PAUSE_SECONDS)
+        source, symbol, timeframe = relative.parts
+        named = {"source": source, "symbol": symbol, "timeframe": timeframe}
+        return {**dict.fromkeys(NEEDED), **reference, "kind": None, **named, "problem": problem}
 
     def holds_trends(self, reference: str) -> bool:
         """Say whether a reference names stored search interest, which `seawall.market.trends.storage` reads."""
