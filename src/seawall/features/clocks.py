@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from seawall.core.bars import timestamps_ms
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
-from seawall.market.resample import longer_bars
+from seawall.features.arithmetic.arrays import BarArrays
+from seawall.market.resample import aggregated, longer_bars
 
 # The first and the last longer bar that some base bars touch may be cut.
 _CUT_BARS = 2
@@ -94,10 +94,12 @@ def with_timeframes(base: FeatureSet, longer: FeatureSet, labels: tuple[str, ...
     )
 
 
-def holds_finished(bars: pd.DataFrame, to: Timeframe, timeframe: Timeframe) -> bool:
-    """Say whether bars hold at least one longer bar from its beginning to its end, or to the bars of a later one."""
-    times = timestamps_ms(bars)
-    return bool(len(times)) and bool(longer_bars(times, timeframe, to).whole.any())
+def finished_longer_bars(bars: BarArrays, timeframe: Timeframe, to: Timeframe) -> BarArrays:
+    """Return the longer bars that have closed when the last bar has, made of the bars; none where there are no bars."""
+    if not len(bars):
+        return BarArrays(bars.times_ms, {})
+    cut = longer_bars(bars.times_ms, timeframe, to)
+    return BarArrays(cut.opens[cut.whole], {name: values[cut.whole] for name, values in aggregated(bars.values, cut).items()})
 
 
 def _needs_a_clock(_bars: pd.DataFrame) -> np.ndarray:

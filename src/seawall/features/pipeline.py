@@ -21,10 +21,9 @@ from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.arithmetic.arrays import BarArrays
 from seawall.features.arithmetic.table import ColumnTable
-from seawall.features.clocks import ClockedFeatureSet, holds_finished
+from seawall.features.clocks import ClockedFeatureSet, finished_longer_bars
 from seawall.features.joined import JoinedFeatureSet
-from seawall.market.joins import known_times, newest_known
-from seawall.market.resample import aggregated, longer_bars, resample
+from seawall.market.joins import newest_known
 
 ANCHOR_BARS = 4_096
 # Anchors of longer bars made of the base bars: closer, as a live tail has to hold the chunk in base bars.
@@ -156,20 +155,17 @@ class _ChunkCall:
 
 
 def _longer_block(bars: pd.DataFrame, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, dtype: Any) -> np.ndarray:
-    if not holds_finished(bars, to, timeframe):
-        return np.full((len(bars), len(longer.columns)), np.nan, dtype)
-    made, _facts = resample(bars, timeframe, to)
+    arrays = BarArrays.of(bars)
+    made = finished_longer_bars(arrays, timeframe, to)
     # The row after the last is what a base bar sees before any longer bar has closed.
-    block = np.vstack([_anchored(made, longer, to, LONGER_ANCHOR_BARS, dtype), np.full(len(longer.columns), np.nan, dtype)])
-    return block[newest_known(known_times(bars, timeframe), known_times(made, to))]
+    block = np.full((len(made) + 1, len(longer.columns)), np.nan, dtype)
+    block[:-1] = _anchored(made.frame(), longer, to, LONGER_ANCHOR_BARS, dtype)
+    return block[newest_known(arrays.times_ms + timeframe.milliseconds, made.times_ms + to.milliseconds)]
 
 
 def _longer_row(bars: BarArrays, longer: FeatureSet, timeframe: Timeframe, to: Timeframe, ratio: int) -> np.ndarray:
     tail = bars.part(max(0, len(bars) - _rows_of_longer(longer, ratio)), len(bars))
-    cut = longer_bars(tail.times_ms, timeframe, to)
-    known = cut.whole & (cut.opens + to.milliseconds <= tail.times_ms[-1] + timeframe.milliseconds)
-    made = BarArrays(cut.opens[known], {name: values[known] for name, values in aggregated(tail.values, cut).items()})
-    return _row(made, longer, to, LONGER_ANCHOR_BARS)
+    return _row(finished_longer_bars(tail, timeframe, to), longer, to, LONGER_ANCHOR_BARS)
 
 
 def _rows_of_longer(longer: FeatureSet, ratio: int) -> int:

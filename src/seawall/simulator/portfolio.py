@@ -181,15 +181,16 @@ class PortfolioSimulator:
         kept = np.zeros(self.n, dtype=np.bool_) if hold is None else np.asarray(hold, dtype=np.bool_)
         if kept.shape != (self.n,):
             raise InvariantError(f"hold has shape {kept.shape}; allowed: ({self.n},)")
-        before = self.benchmark.copy()
+        weight = self.params.excess_weight
+        before = self.benchmark.copy() if weight else None
         if self._threads > 1:
             numba.set_num_threads(self._threads)
             kernel.step_parallel(self._bars, self._accounts, wanted, kept, self._rules)
         else:
             kernel.step_serial(self._bars, self._accounts, wanted, kept, self._rules)
         reward = self.log_return.copy()
-        if self.params.excess_weight:
-            reward += self.params.excess_weight * (self.log_return - np.log(self.benchmark / before))
+        if before is not None:
+            reward += weight * (self.log_return - np.log(self.benchmark / before))
         return PortfolioStep(reward, self._counts[kernel.TERMINATED] != 0, self._counts[kernel.TRUNCATED] != 0)
 
     def _checked(self, weights: np.ndarray) -> np.ndarray:

@@ -27,14 +27,14 @@ import numba
 import numpy as np
 import pandas as pd
 
-from seawall.core.bars import timestamps_ms
+from seawall.core.bars import PRICE_COLUMNS, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import FeatureSet
 from seawall.core.timeframe import Timeframe
 from seawall.features.pipeline import compute_features, rows_for_live
 from seawall.features.sets.wide import AMOUNTS
 from seawall.market.joins import newest_known
-from seawall.market.resample import longer_bars
+from seawall.market.resample import LongerBars, aggregated, longer_bars
 
 STEPS = {"5m": 48, "15m": 64, "1h": 48, "4h": 24, "1d": 3}
 _AS_IT_IS, _TO_FIRST, _TO_RANGE, _TO_DEVIATION = range(4)
@@ -180,38 +180,29 @@ def rows_for_windows(feature_set: FeatureSet, steps: Mapping[str, int] | None = 
 
 @dataclass(frozen=True)
 class _Grid:
-    """Finished bars of one length: the base bars that each begins and ends with, and which is known when."""
+    """Finished bars of one length: how the base bars fall into them, the last base bar of each, and which is known when."""
 
-    starts: np.ndarray
+    cut: LongerBars
     ends: np.ndarray
     newest: np.ndarray
 
     @classmethod
     def of(cls, times: np.ndarray, base: Timeframe, length: Timeframe) -> _Grid:
-        if length == base:
-            every = np.arange(len(times))
-            return cls(every, every, every.astype(np.int32))
-        cut = longer_bars(times, base, length)
+        every = LongerBars(times, np.arange(len(times)), np.ones(len(times), np.int64), first_cut=False, last_cut=False)
+        cut = every if length == base else longer_bars(times, base, length)
         newest = newest_known(times + base.milliseconds, cut.opens[cut.whole] + length.milliseconds)
-        return cls(cut.starts[cut.whole], cut.ends[cut.whole], newest.astype(np.int32))
+        return cls(cut, cut.ends[cut.whole], newest.astype(np.int32))
 
 
 def _rows_of(bars: pd.DataFrame, block: np.ndarray, columns: tuple[str, ...], grid: _Grid) -> np.ndarray:
     rows = block[grid.ends]
-    close = bars["close"].to_numpy(np.float64)[grid.ends]
-    values = {name: bars[name].to_numpy(np.float64) for name in ("open", "high", "low")}
-    last = int(grid.ends[-1]) + 1 if len(grid.ends) else 0
-    made = {
-        "open": values["open"][grid.starts],
-        "high": np.maximum.reduceat(values["high"][:last], grid.starts) if last else np.empty(0),
-        "low": np.minimum.reduceat(values["low"][:last], grid.starts) if last else np.empty(0),
-    }
-    for name, price in made.items():
-        rows[:, columns.index(name)] = price / close
-    for name in AMOUNTS:
-        if name in columns:
-            amount = bars[name].to_numpy(np.float64)[:last]
-            rows[:, columns.index(name)] = np.log1p(np.add.reduceat(amount, grid.starts)) if last else 0.0
+    amounts = [name for name in AMOUNTS if name in columns]
+    raw = {name: bars[name].to_numpy(np.float64) for name in (*PRICE_COLUMNS, *amounts)}
+    made = {name: values[grid.cut.whole] for name, values in aggregated(raw, grid.cut).items()}
+    for name in ("open", "high", "low"):
+        rows[:, columns.index(name)] = made[name] / made["close"]
+    for name in amounts:
+        rows[:, columns.index(name)] = np.log1p(made[name])
     return rows
 
 
