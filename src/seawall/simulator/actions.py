@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import Intent
-from seawall.simulator.continuous import ContinuousTarget, Thresholded
+from seawall.simulator.continuous import ContinuousScheme, continuous_target, thresholded
 from seawall.simulator.moves import Moves
 from seawall.simulator.numbering import checked_actions
+from seawall.simulator.scheme import ExposureScheme
 
 
 class SellBuyHold(IntEnum):
@@ -31,11 +31,11 @@ class BuySellHold(IntEnum):
     HOLD = 2
 
 
-class DirectionScheme:
+class DirectionScheme(ExposureScheme):
     """SELL, BUY and HOLD in one of the published numberings.
 
     SELL asks for −1 where short positions are allowed and for 0 (leave the market) where they are not; BUY asks for
-    +1; HOLD keeps the target in force.
+    +1; HOLD keeps the target in force, so 0 is a level too.
     """
 
     def __init__(self, name: str, numbering: type[IntEnum], short: bool) -> None:
@@ -47,9 +47,7 @@ class DirectionScheme:
             short: Whether SELL may open a short position.
         """
         members = {member.name: int(member) for member in numbering}
-        self._name = name
-        self._short = short
-        self._names = tuple(sorted(members, key=lambda key: members[key]))
+        super().__init__(name, tuple(sorted(members, key=lambda key: members[key])), short)
         self._signals = np.zeros(len(members), dtype=np.int8)
         self._signals[members["BUY"]] = 1
         self._signals[members["SELL"]] = -1
@@ -57,25 +55,6 @@ class DirectionScheme:
         self._targets[members["BUY"]] = 1.0
         self._targets[members["SELL"]] = -1.0 if short else 0.0
         self._hold = members["HOLD"]
-
-    @property
-    def name(self) -> str:
-        """The registered name."""
-        return self._name
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """Name of each action, in its numbering."""
-        return self._names
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The exposures that the scheme can ask for, ascending; 0 because HOLD keeps a flat account flat."""
-        return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
-
-    def action_mask(self, current: np.ndarray) -> np.ndarray:
-        """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
-        return np.ones((len(current), len(self._names)), dtype=bool)
 
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.
@@ -90,18 +69,12 @@ class DirectionScheme:
         given = checked_actions(actions, self._names, self._name)
         return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
 
-    def spec(self) -> dict[str, Any]:
-        """Return what is saved with a model and compared when it is loaded."""
-        return {"name": self._name, "actions": list(self._names), "levels": list(self.levels), "short": self._short}
 
-
-class TargetExposure:
+class TargetExposure(ExposureScheme):
     """One action per exposure: −1, 0, +1, or 0, +1 where short positions are not allowed.
 
     The signal is the sign of the change asked for, so that asking for the target in force counts as HOLD.
     """
-
-    name = "target_exposure"
 
     def __init__(self, short: bool) -> None:
         """Take the levels.
@@ -109,24 +82,8 @@ class TargetExposure:
         Args:
             short: Whether −1 is one of them.
         """
-        self._short = short
-        self._levels = (-1.0, 0.0, 1.0) if short else (0.0, 1.0)
-        self._targets = np.array(self._levels)
-        self._names = ("SHORT", "FLAT", "LONG") if short else ("FLAT", "LONG")
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """Name of each action, in its numbering."""
-        return self._names
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The exposures, ascending, in the order of the actions."""
-        return self._levels
-
-    def action_mask(self, current: np.ndarray) -> np.ndarray:
-        """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
-        return np.ones((len(current), len(self._names)), dtype=bool)
+        super().__init__("target_exposure", ("SHORT", "FLAT", "LONG") if short else ("FLAT", "LONG"), short)
+        self._targets = np.array(self.levels)
 
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.
@@ -138,23 +95,19 @@ class TargetExposure:
         Raises:
             InvariantError: An action is not a whole number or not the index of a level.
         """
-        target = self._targets[checked_actions(actions, self._names, self.name)]
+        target = self._targets[checked_actions(actions, self._names, self._name)]
         return Intent(target, np.sign(target - current).astype(np.int8))
 
-    def spec(self) -> dict[str, Any]:
-        """Return what is saved with a model and compared when it is loaded."""
-        return {"name": self.name, "actions": list(self._names), "levels": list(self._levels), "short": self._short}
 
-
-Scheme = DirectionScheme | TargetExposure | Moves | Thresholded | ContinuousTarget
+Scheme = DirectionScheme | TargetExposure | Moves | ContinuousScheme
 
 ACTION_SCHEMES: dict[str, Callable[[bool], Scheme]] = {
     "sell_buy_hold": lambda short: DirectionScheme("sell_buy_hold", SellBuyHold, short),
     "buy_sell_hold": lambda short: DirectionScheme("buy_sell_hold", BuySellHold, short),
     "target_exposure": TargetExposure,
     "hold_long_short_close": Moves,
-    "thresholded": Thresholded,
-    "continuous_target": ContinuousTarget,
+    "thresholded": lambda short: ContinuousScheme("thresholded", thresholded, short),
+    "continuous_target": lambda short: ContinuousScheme("continuous_target", continuous_target, short),
 }
 
 

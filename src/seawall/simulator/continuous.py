@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from seawall.core.protocols import Intent
 from seawall.simulator.numbering import checked_numbers
+from seawall.simulator.scheme import ExposureScheme
 
 THRESHOLD, CLOSE_WITHIN = 0.5, 0.1
+TargetRule = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+"""Takes the numbers, the targets in force and the lowest exposure allowed; returns the exposures asked for."""
 
 
-class Continuous:
-    """What the continuous schemes share: no numbered actions, and exposures from −1, or 0, to 1."""
+class ContinuousScheme(ExposureScheme):
+    """A scheme without numbered actions, whose rule says which exposure a number asks for."""
 
-    name = ""
-
-    def __init__(self, short: bool) -> None:
-        """Take what is allowed.
+    def __init__(self, name: str, rule: TargetRule, short: bool) -> None:
+        """Take the rule.
 
         Args:
+            name: The registered name.
+            rule: Which exposure a number asks for.
             short: Whether exposure may be below 0.
         """
-        self._short = short
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """Nothing: actions are not numbered."""
-        return ()
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The lowest exposure, flat, and the highest, ascending."""
-        return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
-
-    def action_mask(self, current: np.ndarray) -> np.ndarray:
-        """Return an array without columns: every number is legal."""
-        return np.ones((len(current), 0), dtype=bool)
-
-    def spec(self) -> dict[str, Any]:
-        """Return what is saved with a model and compared when it is loaded."""
-        return {"name": self.name, "actions": [], "levels": list(self.levels), "short": self._short}
-
-
-class Thresholded(Continuous):
-    """Above 0.5 asks for a long position, below −0.5 for a short one, within ±0.1 for none; the rest holds.
-
-    Where short positions are not allowed, below −0.5 leaves the market.
-    """
-
-    name = "thresholded"
+        super().__init__(name, (), short)
+        self._rule = rule
 
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.
@@ -62,28 +39,16 @@ class Thresholded(Continuous):
         Raises:
             InvariantError: An action is no number from −1 to 1.
         """
-        given = checked_numbers(actions, self.name)
-        lowest = -1.0 if self._short else 0.0
-        asked = [given > THRESHOLD, given < -THRESHOLD, np.abs(given) < CLOSE_WITHIN]
-        target = np.select(asked, [1.0, lowest, 0.0], default=current)
+        target = self._rule(checked_numbers(actions, self._name), current, self.levels[0])
         return Intent(target, np.sign(target - current).astype(np.int8))
 
 
-class ContinuousTarget(Continuous):
-    """The action is the exposure; where short positions are not allowed, numbers below 0 ask for none."""
+def thresholded(given: np.ndarray, current: np.ndarray, lowest: float) -> np.ndarray:
+    """Ask for a long position above 0.5, a short one (or the lowest allowed) below −0.5, none within ±0.1; hold in between."""
+    asked = [given > THRESHOLD, given < -THRESHOLD, np.abs(given) < CLOSE_WITHIN]
+    return np.select(asked, [1.0, lowest, 0.0], default=current)
 
-    name = "continuous_target"
 
-    def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
-        """Translate actions.
-
-        Args:
-            actions: Numbers from −1 to 1, shape (N,) or (N, 1).
-            current: Target exposure now in force, float64, shape (N,).
-
-        Raises:
-            InvariantError: An action is no number from −1 to 1.
-        """
-        given = checked_numbers(actions, self.name)
-        target = given if self._short else np.maximum(given, 0.0)
-        return Intent(target, np.sign(target - current).astype(np.int8))
+def continuous_target(given: np.ndarray, _current: np.ndarray, lowest: float) -> np.ndarray:
+    """Ask for the number itself; below the lowest exposure allowed, for that."""
+    return np.maximum(given, lowest)

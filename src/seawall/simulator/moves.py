@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
 from seawall.core.protocols import Intent
 from seawall.simulator.numbering import checked_actions
+from seawall.simulator.scheme import ExposureScheme
 
 
 class HoldLongShortClose(IntEnum):
@@ -20,13 +20,11 @@ class HoldLongShortClose(IntEnum):
     CLOSE = 3
 
 
-class Moves:
+class Moves(ExposureScheme):
     """HOLD keeps the target; LONG and SHORT open a position and are legal when flat; CLOSE is legal in a position.
 
     An illegal move keeps the target and is marked in the intent. Flat means that the target in force is 0.
     """
-
-    name = "hold_long_short_close"
 
     def __init__(self, short: bool) -> None:
         """Take what is allowed.
@@ -34,18 +32,7 @@ class Moves:
         Args:
             short: Whether SHORT is ever legal.
         """
-        self._short = short
-        self._names = tuple(member.name for member in HoldLongShortClose)
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """Name of each action, in its numbering."""
-        return self._names
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """The exposures that the scheme can ask for, ascending."""
-        return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
+        super().__init__("hold_long_short_close", tuple(member.name for member in HoldLongShortClose), short)
 
     def action_mask(self, current: np.ndarray) -> np.ndarray:
         """Return which moves are legal, bool, shape (N, 4)."""
@@ -62,12 +49,8 @@ class Moves:
         Raises:
             InvariantError: An action is not a whole number or not in the numbering.
         """
-        given = checked_actions(actions, self._names, self.name)
+        given = checked_actions(actions, self._names, self._name)
         legal = self.action_mask(current)[np.arange(len(given)), given]
         asked = np.array([0.0, 1.0, -1.0, 0.0])[given]
         target = np.where(legal & (given != HoldLongShortClose.HOLD), asked, current)
         return Intent(target, np.sign(target - current).astype(np.int8), ~legal)
-
-    def spec(self) -> dict[str, Any]:
-        """Return what is saved with a model and compared when it is loaded."""
-        return {"name": self.name, "actions": list(self._names), "levels": list(self.levels), "short": self._short}
