@@ -34,6 +34,7 @@ from seawall.core.files import write_text
 from seawall.core.protocols import FeatureSet
 from seawall.features.columns import COLUMNS, Column
 from seawall.features.registry import FEATURE_SETS, FeatureEntry
+from seawall.features.sets.inputs import refuse_omit
 
 # Inherited by the processes that train and judge.
 TRUSTED = "SEAWALL_TRUSTED_PLUGINS"
@@ -209,8 +210,7 @@ class _AsItIs:
     made: FeatureSet
 
     def __call__(self, omit: tuple[str, ...], _options: Any) -> FeatureSet:
-        if omit:
-            raise ConfigError(f"features.omit={list(omit)} has no meaning for set {self.made.name!r}, which has no optional inputs")
+        refuse_omit(omit, self.made.name)
         return self.made
 
 

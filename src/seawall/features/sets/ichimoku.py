@@ -42,6 +42,7 @@ from seawall.core.protocols import FeatureSet
 from seawall.features.arithmetic.arrays import BarArrays
 from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
 from seawall.features.arithmetic.windows import shifted
+from seawall.features.sets.inputs import refuse_omit
 
 ICHIMOKU_COLUMNS = (
     "feature_price_cloud_position",
@@ -76,8 +77,7 @@ def ichimoku(omit: tuple[str, ...], params: IchimokuParams) -> FeatureSet:
     Raises:
         ConfigError: `omit` names anything, as this set has no optional inputs.
     """
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set 'ichimoku', which has no optional inputs")
+    refuse_omit(omit, "ichimoku")
     return FeatureSet(
         name="ichimoku",
         columns=ICHIMOKU_COLUMNS,

@@ -39,6 +39,7 @@ from seawall.core.params import Params
 from seawall.core.protocols import FeatureSet
 from seawall.features.arithmetic.arrays import BarArrays
 from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
+from seawall.features.sets.inputs import refuse_omit
 
 Weights = Literal["equal", "recency", "volume", "recency_volume"]
 # Beyond nine deviations a kernel is below the rounding of its peak.
@@ -70,8 +71,7 @@ def levels(omit: tuple[str, ...], params: LevelParams) -> FeatureSet:
     Raises:
         ConfigError: `omit` names anything, as this set has no optional inputs; or the window holds no pivot.
     """
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set 'levels', which has no optional inputs")
+    refuse_omit(omit, "levels")
     if params.window < 2 * params.span + 1:
         raise ConfigError(f"features.options.window is {params.window}; at least {2 * params.span + 1} bars are needed for a pivot")
     functions: dict[str, ColumnFunction] = {

@@ -46,13 +46,13 @@ import numpy as np
 import talib
 
 from seawall.core.bars import BAR_COLUMNS
-from seawall.core.errors import ConfigError
 from seawall.core.protocols import FeatureSet
 from seawall.features.arithmetic.arrays import BarArrays
 from seawall.features.arithmetic.flows import money_flow_share, signed_volume_share
 from seawall.features.arithmetic.indicators import simple_atr, simple_rsi
 from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
 from seawall.features.arithmetic.windows import log_ratio_with_floor, previous, ratio, rolling_deviation, rolling_mean, rolling_sum
+from seawall.features.sets.inputs import refuse_omit
 
 # Measured with `causality.remembered_rows`: the signal line of the MACD remembers longest, 270 rows at most.
 WARMUP = 320
@@ -78,8 +78,7 @@ def long_short_levels(omit: tuple[str, ...], _options: Any = None) -> FeatureSet
 
 
 def _made(name: str, omit: tuple[str, ...], functions: dict[str, ColumnFunction]) -> FeatureSet:
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set {name!r}, which has no optional inputs")
+    refuse_omit(omit, name)
     return FeatureSet(name, tuple(functions), WARMUP, (), ColumnTable(functions, tuple(functions)))
 
 

@@ -30,13 +30,13 @@ from functools import partial
 import numpy as np
 from pydantic import Field, field_validator
 
-from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
 from seawall.core.protocols import FeatureSet
 from seawall.features.arithmetic.arrays import BarArrays
 from seawall.features.arithmetic.calendar import day_of_week, time_of_day
 from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
 from seawall.features.arithmetic.windows import previous, ratio, rolling_deviation, rolling_mean, shifted
+from seawall.features.sets.inputs import refuse_omit
 from seawall.market.hours.sessions import trading_window
 
 _ROUNDING = 1e-12
@@ -91,8 +91,7 @@ def price_action(omit: tuple[str, ...], params: PriceActionParams) -> FeatureSet
     Raises:
         ConfigError: `omit` names anything, as this set has no optional inputs.
     """
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set 'price_action', which has no optional inputs")
+    refuse_omit(omit, "price_action")
     functions = _functions(params)
     columns = tuple(functions)
     table = ColumnTable(functions, columns)

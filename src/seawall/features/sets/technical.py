@@ -64,6 +64,7 @@ from seawall.features.arithmetic.windows import (
     rolling_mean,
     rolling_sum,
 )
+from seawall.features.sets.inputs import refuse_omit
 
 TECHNICAL_COLUMNS = (
     "open_log_returns",
@@ -116,8 +117,7 @@ def technical_ohlcv(omit: tuple[str, ...] = (), _options: Any = None) -> Feature
     Raises:
         ConfigError: `omit` names anything, as this set has no optional inputs.
     """
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set 'technical_ohlcv', which has no optional inputs")
+    refuse_omit(omit, "technical_ohlcv")
     return _technical_set("technical_ohlcv", tuple(OPTIONAL_INPUTS))
 
 

@@ -40,6 +40,7 @@ from seawall.features.arithmetic.indicators import simple_atr, simple_rsi
 from seawall.features.arithmetic.table import ColumnFunction, ColumnTable
 from seawall.features.arithmetic.windows import log_ratio_with_floor, previous, rolling_deviation, rolling_mean
 from seawall.features.joined import joined_features
+from seawall.features.sets.inputs import refuse_omit
 from seawall.features.sets.profiles import node_names, profile_nodes
 
 OPTIONAL_AMOUNTS = ("quote_volume", "trades", "taker_buy_base", "taker_buy_quote")
@@ -75,8 +76,7 @@ def wide_ohlcv(omit: tuple[str, ...], params: WideParams) -> FeatureSet:
     Raises:
         ConfigError: `omit` names anything, as this set has no optional inputs.
     """
-    if omit:
-        raise ConfigError(f"features.omit={list(omit)} has no meaning for set 'wide_ohlcv', which has no optional inputs")
+    refuse_omit(omit, "wide_ohlcv")
     return _made("wide_ohlcv", OPTIONAL_AMOUNTS, params)
 
 
