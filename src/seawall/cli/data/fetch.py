@@ -14,7 +14,7 @@ from seawall.cli import options
 from seawall.cli.data.bring import BadBars, import_targets, import_trends
 from seawall.cli.data.words import stored_document, validated
 from seawall.cli.output import out, print_json
-from seawall.core.interrupts import remembered_interrupts
+from seawall.core.interrupts import heeded_interrupts
 from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _with_bars(
     documents: list[dict[str, Any]] = []
     failed: list[tuple[str, SeawallError]] = []
     try:
-        with remembered_interrupts() as heed, progress_bars() as bars:
+        with heeded_interrupts() as heed, progress_bars() as bars:
             tasks = [bars.add_task(title, total=None, note="waiting") for title in titles]
             for job, task, title in zip(jobs, tasks, titles, strict=True):
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from seawall.core.interrupts import pause
 from seawall.core.timeframe import Timeframe
 
 
@@ -62,7 +63,7 @@ class Patience:
     longest_wait: float = 60.0
     longest_ban: float = 900.0
     seed: int = 0
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
 
 
 def machine_now_ms() -> int:

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from seawall.core.credentials import base_url, fits_header, header_value, without_secrets
 from seawall.core.errors import ConfigError, TransientError
+from seawall.core.interrupts import pause
 from seawall.market.sources.answers import VenueClock, retry_after
 from seawall.market.sources.deadline import whole_reply_seconds
 
@@ -184,7 +185,7 @@ class TradeLockerClient:
             TransientError: As for `accounts`.
         """
         pause = self.history_limits().pause_seconds
-        time.sleep(max(0.0, self._next_history - self._seconds()))
+        pause(max(0.0, self._next_history - self._seconds()))
         self._next_history = self._seconds() + pause
         asked = {"tradableInstrumentId": instrument.id, "routeId": instrument.info_route, "resolution": resolution}
         data = self._trade("/trade/history", {**asked, "from": first_ms, "to": last_ms})
