@@ -184,9 +184,9 @@ class TradeLockerClient:
             ConfigError: The login, the account or the request is refused.
             TransientError: As for `accounts`.
         """
-        pause = self.history_limits().pause_seconds
+        between = self.history_limits().pause_seconds
         pause(max(0.0, self._next_history - self._seconds()))
-        self._next_history = self._seconds() + pause
+        self._next_history = self._seconds() + between
         asked = {"tradableInstrumentId": instrument.id, "routeId": instrument.info_route, "resolution": resolution}
         data = self._trade("/trade/history", {**asked, "from": first_ms, "to": last_ms})
         return [] if data is None else self._read(lambda: list(data["barDetails"]))
