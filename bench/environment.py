@@ -30,8 +30,8 @@ from seawall.envs.single import TradingEnv
 from seawall.envs.vector import TradingVectorEnv
 from seawall.guards.n_consecutive import NConsecutiveParams
 from seawall.guards.registry import guard_chain
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import Simulator, SimulatorParams
 
 ROWS, FEATURES, WINDOW, BATCH = 100_000, 20, 12, 4_096

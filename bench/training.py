@@ -34,7 +34,7 @@ from seawall.envs.vector import TradingVectorEnv
 from seawall.nets.conv import ConvEncoder
 from seawall.nets.registry import ConvParams, NetworkShape, build_network
 from seawall.nets.windows import WindowGatherer, feature_tensor
-from seawall.simulator.actions import action_scheme
+from seawall.simulator.actions.registry import action_scheme
 
 WINDOW, FEATURES, ROWS, SAMPLES = 12, 21, 20_000, 32_768
 PEER_ENVS, OUR_ENVS = 16, 256

@@ -16,8 +16,8 @@ from seawall.evaluation.evaluate import Candidates, Setting, evaluate
 from seawall.evaluation.judge import RunFacts
 from seawall.evaluation.params import EvaluationParams
 from seawall.evaluation.report import render_report
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 
@@ -51,7 +51,7 @@ def write_page(path: Path) -> None:
 
     setting = Setting(market, RowRange(200, ROWS), desk, False, CostParams(), SimulatorParams(), ())
     params = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 100}})
-    facts = RunFacts("tradernet", "0" * 64, "TEST", "1h", {"fee_bps": 10.0, "half_spread_bps": 1.0})
+    facts = RunFacts("tradernet", "0" * 64, "TEST", "1h", {"taker_bps": 10.0, "spread_bps": 2.0})
     judgement, ledgers = evaluate(Candidates(Coin(1), {0: Coin(2), 1: Coin(3)}), setting, params, facts)
     render_report(judgement, ledgers, "name: tradernet\n", path)
 

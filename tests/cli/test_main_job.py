@@ -66,7 +66,7 @@ def test_the_judged_rows_are_the_test_rows_and_nothing_was_chosen_on_them(traine
 def test_other_costs_are_judged_apart_from_the_runs_own_numbers(seawall, run):
     before = run.metrics.read_bytes()
     runs = run.path.parents[1]
-    free = seawall("backtest", run.path, "costs.fee_bps=0", "costs.half_spread_bps=0", "--runs", runs, "--json").json
+    free = seawall("backtest", run.path, "costs.taker_bps=0", "costs.spread_bps=0", "--runs", runs, "--json").json
     assert free["ensemble"]["costs"]["total"] == 0
     assert run.metrics.read_bytes() == before
     assert "judged" in free["metrics"]

@@ -15,9 +15,9 @@ def test_recipes_lists_what_is_ready_and_what_is_planned(seawall):
 
 
 def test_show_prints_every_setting_resolved(seawall):
-    document = seawall("show", "tradernet", "costs.fee_bps=70", "--json").json
+    document = seawall("show", "tradernet", "costs.taker_bps=70", "--json").json
     recipe = document["recipe"]
-    assert recipe["costs"]["fee_bps"] == 70
+    assert recipe["costs"]["taker_bps"] == 70
     assert recipe["environment"]["window"] == 12
     assert recipe["guards"]["n_consecutive"] == {"n": 2, "mode": "veto_repeat", "record": "suggested"}
     assert recipe["features"]["omit"] == ["trades", "trends"]
@@ -40,7 +40,7 @@ def test_what_show_prints_is_a_recipe_with_the_same_hash(seawall, tmp_path):
 
 def test_a_changed_setting_changes_the_hash(seawall):
     hashes = {
-        seawall("show", "tradernet", *change, "--json").json["hash"] for change in ([], ["costs.fee_bps=11"], ["training.seed=1"])
+        seawall("show", "tradernet", *change, "--json").json["hash"] for change in ([], ["costs.taker_bps=11"], ["training.seed=1"])
     }
     assert len(hashes) == 3
 
@@ -48,9 +48,9 @@ def test_a_changed_setting_changes_the_hash(seawall):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("costs.fe_bps=1", r"unknown key costs\.fe_bps \(value 1\); did you mean fee_bps\?"),
-        ("cost.fee_bps=1", r"unknown key cost .*did you mean costs\?"),
-        ("costs.fee_bps=-1", r"costs\.fee_bps is -1: input should be greater than or equal to 0"),
+        ("costs.fe_bps=1", r"unknown key costs\.fe_bps \(value 1\); did you mean taker_bps\?"),
+        ("cost.taker_bps=1", r"unknown key cost .*did you mean costs\?"),
+        ("costs.taker_bps=-1", r"costs\.taker_bps is -1: input should be greater than or equal to 0"),
         ("guards.n_consecutive.n=0", r"guards .*n is 0: input should be greater than or equal to 1"),
         ("guards.smurff.n=1", r"guard 'smurff' is unknown; allowed: n_consecutive"),
         ("agent=dqn3", r"agent 'dqn3' is unknown; allowed: ppo"),

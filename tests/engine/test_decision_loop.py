@@ -11,8 +11,8 @@ from seawall.core.timeframe import Timeframe
 from seawall.engine.decision import DecisionLoop
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import Simulator
 

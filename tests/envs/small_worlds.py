@@ -10,7 +10,7 @@ from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
 from seawall.guards.n_consecutive import NConsecutiveParams
 from seawall.guards.registry import guard_chain
-from seawall.simulator.actions import action_scheme
+from seawall.simulator.actions.registry import action_scheme
 
 ROWS, FEATURES, READY = 300, 3, 5
 

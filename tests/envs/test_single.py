@@ -11,7 +11,7 @@ from seawall.envs.params import EnvironmentParams
 from seawall.envs.single import ENVIRONMENT_ID, TradingEnv
 from seawall.guards.n_consecutive import NConsecutiveParams
 from seawall.guards.registry import guard_chain
-from seawall.simulator.actions import ACTION_SCHEMES, action_scheme
+from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
 
 
 def single(scheme: str = "sell_buy_hold", **settings: object) -> TradingEnv:

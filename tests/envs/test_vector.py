@@ -11,7 +11,7 @@ from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
-from seawall.simulator.actions import action_scheme
+from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.simulator import SimulatorParams
 
 

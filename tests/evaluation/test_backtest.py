@@ -13,14 +13,14 @@ from seawall.evaluation.backtest import backtest
 from seawall.evaluation.ledger import COLUMNS, Ledger, Ledgers
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 
 
 def test_a_long_trade_by_hand():
-    costs = CostParams(fee_bps=10.0, half_spread_bps=5.0)
+    costs = CostParams(taker_bps=10.0, spread_bps=10.0)
     ledger = exposures_ledger(straight(100.0, 100.0, 110.0, 121.0), [1, 1, 0], costs)
     notional = 10_000.0 / 1.0015
     invested = 10_000.0 - 0.0015 * notional

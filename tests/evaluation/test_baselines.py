@@ -13,8 +13,8 @@ from seawall.core.protocols import Observation
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.baselines import BASELINES, BaselineParams, BaselineSetting, MovingAverageCross
 from seawall.evaluation.evaluate import Setting, change_rate, rivals
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 

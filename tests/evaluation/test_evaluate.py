@@ -134,7 +134,7 @@ def test_runs_are_compared_side_by_side(edge, twin):
     [
         ("run", {"symbol": "OTHER"}),
         ("run", {"timeframe": "4h"}),
-        ("run", {"costs": {"fee_bps": 0.0, "half_spread_bps": 1.0}}),
+        ("run", {"costs": {"taker_bps": 0.0, "spread_bps": 2.0}}),
         ("test", {"first": "2020-01-01T00:00:00+00:00"}),
         ("test", {"last": "2030-01-01T00:00:00+00:00"}),
     ],

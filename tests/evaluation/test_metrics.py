@@ -19,7 +19,7 @@ from seawall.evaluation.metrics import (
     total_return,
     turnover_per_year,
 )
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import SimulatorParams
 
 
@@ -87,7 +87,7 @@ def test_turnover_is_traded_over_mean_equity_a_year():
 
 
 def test_the_figures_of_a_ledger_by_hand():
-    costs = CostParams(fee_bps=10.0, half_spread_bps=5.0)
+    costs = CostParams(taker_bps=10.0, spread_bps=10.0)
     ledger = exposures_ledger(straight(100.0, 100.0, 110.0, 121.0), [1, 1, 0], costs)
     figures = ledger_metrics(ledger)
     notional = 10_000.0 / 1.0015

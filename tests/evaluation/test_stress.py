@@ -10,10 +10,10 @@ from worlds import FREE, exposures_ledger, market_of, random_market, straight
 
 from seawall.core.market import RowRange
 from seawall.evaluation.stress import Replay, StressParams, break_even, delayed, stress
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import SimulatorParams
 
-COSTS = CostParams(fee_bps=100.0, half_spread_bps=0.0)
+COSTS = CostParams(taker_bps=100.0, spread_bps=0.0)
 
 
 def replay_of(market, costs=COSTS, params=None) -> Replay:
@@ -78,7 +78,7 @@ def test_where_there_is_no_break_even_it_is_said_in_words(closes, targets, costs
 
 
 def test_multiples_that_no_trade_could_pay_are_lowered():
-    dear = CostParams(fee_bps=1_000.0, half_spread_bps=1_000.0)
+    dear = CostParams(taker_bps=1_000.0, spread_bps=2000.0)
     market = straight(100.0, 100.0, 110.0, 110.0)
     ledger = exposures_ledger(market, [1, 1, 0], dear)
     points = stress(ledger, replay_of(market, dear), StressParams(cost_multiples=(0.0, 1.0, 5.0, 7.0)))["cost_multiples"]

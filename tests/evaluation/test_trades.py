@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from worlds import exposures_ledger, market_of, random_market, straight
 
 from seawall.evaluation.trades import round_trips
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 
 
 def test_a_trade_lasts_from_flat_to_flat():
@@ -32,7 +32,7 @@ def test_a_reversal_ends_one_trade_and_starts_another():
 
 
 def test_the_legs_of_a_reversal_share_its_costs():
-    costs = CostParams(fee_bps=100.0, half_spread_bps=0.0)
+    costs = CostParams(taker_bps=100.0, spread_bps=0.0)
     ledger = exposures_ledger(straight(100.0, 100.0, 100.0, 100.0), [1, -1, 0], costs)
     trades = round_trips(ledger)
     bought, held_short = 10_000.0 / 1.01, abs(float(ledger.frame["quantity"].iloc[1])) * 100.0

@@ -14,12 +14,12 @@ from seawall.evaluation.judge import RunFacts
 from seawall.evaluation.ledger import Ledger
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 
-FREE = CostParams(fee_bps=0.0, half_spread_bps=0.0)
+FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
 HOUR_MS = 3_600_000
 
 
@@ -109,7 +109,7 @@ def facts(symbol: str = "TEST") -> RunFacts:
         recipe_hash="ab" * 32,
         symbol=symbol,
         timeframe="1h",
-        costs={"fee_bps": 10.0, "half_spread_bps": 1.0},
+        costs={"taker_bps": 10.0, "spread_bps": 2.0},
         data={"source": "synthetic", "rows": 1_500, "quality": {"gaps": 1, "gap_places": [{"after": "2024-01-01", "missing": 2}]}},
         split={"test": {"start": 120, "stop": 1_500}, "purge": 13},
         guards={"n_consecutive": {"n": 2, "mode": "confirm", "record": "suggested"}},

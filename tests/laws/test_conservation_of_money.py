@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seawall.core.market import Market, RowRange
 from seawall.core.timeframe import Timeframe
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import Simulator, SimulatorParams, replay
 
 ROWS, PATHS = 40, 6
@@ -18,7 +18,7 @@ LEVELS = np.array([-1.0, -0.4, 0.0, 0.3, 1.0])
 
 seeds = st.integers(0, 2**32 - 1)
 volatilities = st.sampled_from([0.0, 0.001, 0.02, 0.2, 0.6])
-costs_of_a_fill = st.builds(CostParams, fee_bps=st.floats(0.0, 200.0), half_spread_bps=st.floats(0.0, 100.0))
+costs_of_a_fill = st.builds(CostParams, taker_bps=st.floats(0.0, 200.0), spread_bps=st.floats(0.0, 200.0))
 
 
 def random_market(seed: int, volatility: float, rows: int = ROWS) -> Market:

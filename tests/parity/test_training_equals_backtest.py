@@ -18,8 +18,8 @@ from seawall.evaluation.backtest import backtest
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutiveParams
 from seawall.guards.registry import guard_chain
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 
@@ -108,7 +108,7 @@ def trained(world: World) -> dict[str, np.ndarray]:
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    costs=st.builds(CostParams, fee_bps=st.floats(0, 100), half_spread_bps=st.floats(0, 20)),
+    costs=st.builds(CostParams, taker_bps=st.floats(0, 100), spread_bps=st.floats(0, 40)),
     guarded=st.booleans(),
     short=st.booleans(),
 )
@@ -121,7 +121,7 @@ def test_the_same_policy_leaves_the_same_ledger_bit_for_bit(seed, costs, guarded
 
 @pytest.mark.parametrize(
     "fault",
-    [{"costs": CostParams(fee_bps=10.01)}, {"guarded": False}, {"short": False}, {"rows": RowRange(11, ROWS)}],
+    [{"costs": CostParams(taker_bps=10.01)}, {"guarded": False}, {"short": False}, {"rows": RowRange(11, ROWS)}],
     ids=lambda fault: next(iter(fault)),
 )
 def test_a_backtest_that_differs_in_one_thing_leaves_another_ledger(fault):

@@ -14,7 +14,7 @@ def test_a_key_that_stands_twice_is_refused():
 
 
 def test_dumped_yaml_reads_back_the_same():
-    mapping = {"name": "mine", "costs": {"fee_bps": 10.5}, "features": {"omit": ["trades"]}, "rate": 1e-05, "none": None}
+    mapping = {"name": "mine", "costs": {"taker_bps": 10.5}, "features": {"omit": ["trades"]}, "rate": 1e-05, "none": None}
     assert parse_yaml(dump_yaml(mapping), "x") == mapping
 
 
@@ -23,11 +23,11 @@ def test_shipped_recipes_include_tradernet():
 
 
 def test_an_own_file_may_extend_a_shipped_recipe_and_a_neighbour(tmp_path):
-    (tmp_path / "base.yaml").write_text("extends: tradernet\nname: base\ncosts: {fee_bps: 5}\n")
-    (tmp_path / "mine.json").write_text('{"extends": "base.yaml", "name": "mine", "costs": {"half_spread_bps": 2}}')
+    (tmp_path / "base.yaml").write_text("extends: tradernet\nname: base\ncosts: {taker_bps: 5}\n")
+    (tmp_path / "mine.json").write_text('{"extends": "base.yaml", "name": "mine", "costs": {"spread_bps": 4}}')
     mapping = load_mapping(str(tmp_path / "mine.json"))
     assert mapping["name"] == "mine"
-    assert mapping["costs"] == {"fee_bps": 5, "half_spread_bps": 2}
+    assert mapping["costs"] == {"taker_bps": 5, "spread_bps": 4}
     assert mapping["environment"]["window"] == 12
 
 
@@ -46,7 +46,7 @@ def test_a_recipe_that_extends_itself_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("override", "path", "value"),
     [
-        ("costs.fee_bps=7.5", ("costs", "fee_bps"), 7.5),
+        ("costs.taker_bps=7.5", ("costs", "taker_bps"), 7.5),
         ("agent.learning_rate=3e-4", ("agent", "learning_rate"), 3e-4),
         ("features.omit=[]", ("features", "omit"), []),
         ("guards.n_consecutive=null", ("guards", "n_consecutive"), None),
@@ -68,7 +68,7 @@ def test_an_override_leaves_its_neighbours_alone():
     assert changed["guards"]["n_consecutive"]["n"] == load_mapping("tradernet")["guards"]["n_consecutive"]["n"]
 
 
-@pytest.mark.parametrize("override", ["costs.fee_bps", "=3", "costs..fee_bps=3", ".=1"])
+@pytest.mark.parametrize("override", ["costs.taker_bps", "=3", "costs..taker_bps=3", ".=1"])
 def test_an_override_without_key_or_value_is_refused(override):
     with pytest.raises(ConfigError, match=r"allowed: section\.key=value"):
         load_mapping("tradernet", [override])

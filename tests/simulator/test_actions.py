@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seawall.core.errors import ConfigError, InvariantError
-from seawall.simulator.actions import ACTION_SCHEMES, BuySellHold, SellBuyHold, action_scheme
+from seawall.simulator.actions.registry import ACTION_SCHEMES, BuySellHold, SellBuyHold, action_scheme
 
 CURRENT = np.array([0.0, 0.0, 0.0, 1.0, -1.0])
 

@@ -7,7 +7,7 @@ from seawall.core.errors import DataError
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import EMPTY, NConsecutive, NConsecutiveParams
 from seawall.simulator.accounts import AccountView
-from seawall.simulator.actions import SellBuyHold, action_scheme
+from seawall.simulator.actions.registry import SellBuyHold, action_scheme
 from seawall.simulator.desk import Desk
 
 SELL, BUY, HOLD = (np.full(2, int(action)) for action in (SellBuyHold.SELL, SellBuyHold.BUY, SellBuyHold.HOLD))

@@ -10,11 +10,11 @@ from small_markets import bars, flat_bars, market_of, random_prices
 
 from seawall.core.market import Market
 from seawall.simulator import kernel
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import Simulator, SimulatorParams
 
-ONE_PERCENT = CostParams(fee_bps=90.0, half_spread_bps=10.0)
-FREE = CostParams(fee_bps=0.0, half_spread_bps=0.0)
+ONE_PERCENT = CostParams(taker_bps=90.0, spread_bps=20.0)
+FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
 EXACT = 1e-12
 
 
@@ -169,7 +169,7 @@ def test_an_account_that_cannot_pay_for_a_trade_is_closed_instead():
     # Ten times long at 100 with 1000: 100 units, 9000 owed. At 96 equity is 600, above the margin of 0.05 · 9600 = 480,
     # but selling them for 9600 costs 0.09 · 9600 = 864.
     market = bars((100, 100, 100, 100), (100, 100, 96, 96), (96, 96, 96, 96))
-    costs, params = CostParams(fee_bps=900.0, half_spread_bps=0.0), SimulatorParams(initial_equity=1_000.0, max_exposure=10.0)
+    costs, params = CostParams(taker_bps=900.0, spread_bps=0.0), SimulatorParams(initial_equity=1_000.0, max_exposure=10.0)
     simulator = Simulator(market, 1, costs, params)
     simulator.reset(np.array([0]), np.array([0]), np.array([3]), np.array([10.0]))
     go(simulator, 10.0)

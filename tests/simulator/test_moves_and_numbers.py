@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from seawall.core.errors import InvariantError
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.moves import HoldLongShortClose
+from seawall.simulator.actions.moves import HoldLongShortClose
+from seawall.simulator.actions.registry import action_scheme
 
 HOLD, LONG, SHORT, CLOSE = HoldLongShortClose
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.timeframe import Timeframe
 from seawall.market.panel import Panel
-from seawall.simulator.costs import CostParams
-from seawall.simulator.portfolio import PortfolioParams, PortfolioSimulator, transaction_remainder
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.portfolio.simulator import PortfolioParams, PortfolioSimulator, transaction_remainder
 
-FREE = CostParams(fee_bps=0.0, half_spread_bps=0.0)
+FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
 C = 0.0025
 
 
@@ -67,7 +67,7 @@ def test_what_is_left_pays_for_its_own_trades(seed, cost):
 
 def test_weights_are_met_exactly_after_costs_and_then_drift():
     # Both assets open at 100 and 50; then A doubles and B stays.
-    simulator = started(panel_of([[100, 200], [50, 50]]), costs=CostParams(fee_bps=20, half_spread_bps=5))
+    simulator = started(panel_of([[100, 200], [50, 50]]), costs=CostParams(taker_bps=20, spread_bps=10))
     simulator.step(np.array([[0.2, 0.4, 0.4]]))
     # Purchases of 0.8 κ take 0.8 κ / (1 − 0.0025): κ (0.2 + 0.8 / 0.9975) = 1000, κ = 997.998998…
     left = 1_000 / (0.2 + 0.8 / 0.9975)
@@ -90,9 +90,7 @@ def test_a_decision_is_filled_at_the_next_open_not_at_its_own_close():
 @settings(max_examples=60, deadline=None)
 def test_money_is_conserved_in_every_bar(seed, fee, band, every):
     panel, rng = walk(seed), np.random.default_rng(seed)
-    simulator = started(
-        panel, n=3, costs=CostParams(fee_bps=fee, half_spread_bps=fee / 2), no_trade_band=band, rebalance_every=every
-    )
+    simulator = started(panel, n=3, costs=CostParams(taker_bps=fee, spread_bps=fee), no_trade_band=band, rebalance_every=every)
     for _ in range(50):
         before, units = simulator.equity.copy(), simulator.units.copy()
         hold = rng.random(3) < 0.3
@@ -112,7 +110,7 @@ def test_dearer_trades_never_leave_more(seed):
     weights = np.random.default_rng(seed).dirichlet(np.ones(5), (100, 1))
     ends = []
     for fee in (0.0, 1.0, 10.0, 100.0):
-        simulator = started(panel, costs=CostParams(fee_bps=fee, half_spread_bps=0.0))
+        simulator = started(panel, costs=CostParams(taker_bps=fee, spread_bps=0.0))
         for each in weights:
             simulator.step(each)
         ends.append(simulator.equity[0])
@@ -163,7 +161,7 @@ def test_an_asset_without_a_bar_is_neither_bought_nor_sold():
 
 
 def test_rebalancing_every_third_bar_trades_at_the_first_and_the_fourth():
-    simulator = started(walk(3), costs=CostParams(fee_bps=10, half_spread_bps=0), rebalance_every=3)
+    simulator = started(walk(3), costs=CostParams(taker_bps=10, spread_bps=0), rebalance_every=3)
     traded = []
     for number in range(6):
         simulator.step(np.array([[0.0, *np.roll([1.0, 0.0, 0.0, 0.0], number)]]))
@@ -210,7 +208,7 @@ def test_many_accounts_are_as_many_single_ones_and_threads_change_no_bit():
 
 
 def test_costs_by_symbol_are_charged_to_their_asset():
-    costs = {"A": CostParams(fee_bps=100, half_spread_bps=0), "B": FREE}
+    costs = {"A": CostParams(taker_bps=100, spread_bps=0), "B": FREE}
     simulator = started(panel_of(np.full((2, 3), 100.0)), costs=costs)
     simulator.step(np.array([[0.0, 0.0, 1.0]]))
     assert (simulator.fee[0], simulator.equity[0]) == (0.0, 1_000.0)

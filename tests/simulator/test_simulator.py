@@ -9,8 +9,8 @@ from small_markets import flat_bars, market_of, random_prices
 
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
-from seawall.simulator.costs import CostParams
-from seawall.simulator.rewards import REWARD_TERMS, RewardParams, RewardTerm
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.rewards.terms import REWARD_TERMS, RewardParams, RewardTerm
 from seawall.simulator.simulator import Simulator, SimulatorParams, replay
 
 COSTS = CostParams()
@@ -82,7 +82,7 @@ def test_replay_equals_stepping_one_account_at_a_time():
 
 
 def test_account_features_are_what_their_table_says():
-    simulator = Simulator(flat_bars(100.0, 100.0, 80.0), 1, CostParams(fee_bps=0.0, half_spread_bps=0.0))
+    simulator = Simulator(flat_bars(100.0, 100.0, 80.0), 1, CostParams(taker_bps=0.0, spread_bps=0.0))
     simulator.reset(np.array([0]), np.array([0]), np.array([3]))
     columns = ("exposure", "unrealised", "drawdown", "held_bars")
     assert simulator.account_rows(columns).tolist() == [[0.0, 0.0, 0.0, 0.0]]

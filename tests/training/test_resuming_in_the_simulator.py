@@ -12,7 +12,7 @@ from seawall.envs.vector import TradingVectorEnv
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.nets.registry import ConvParams, NetworkShape, build_network
-from seawall.simulator.actions import action_scheme
+from seawall.simulator.actions.registry import action_scheme
 from seawall.training.rl import TrainingParams, train
 from seawall.training.tracking import NoScalars
 

@@ -28,7 +28,7 @@ def backtest(
     Examples:
         seawall backtest latest
 
-        seawall backtest latest costs.fee_bps=20
+        seawall backtest latest costs.taker_bps=20
 
         seawall backtest latest --json
     """

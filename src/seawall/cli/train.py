@@ -38,7 +38,7 @@ def train(
 
         seawall train tradernet data=btc.parquet training.n_seeds=3
 
-        seawall train my-recipe.yaml costs.fee_bps=5
+        seawall train my-recipe.yaml costs.taker_bps=5
 
         seawall train tradernet --plugin my_columns.py features.columns=[momentum_10]
     """

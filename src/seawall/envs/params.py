@@ -9,7 +9,7 @@ from pydantic import Field
 from seawall.core.params import Params
 from seawall.envs.episodes import StartMode
 from seawall.simulator.accounts import ACCOUNT_FEATURES
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import SimulatorParams
 
 

@@ -9,7 +9,7 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Policy
 from seawall.engine.decision import DecisionLoop, DecisionRecords
 from seawall.evaluation.ledger import Ledger, ledger_of
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import Simulator, SimulatorParams
 

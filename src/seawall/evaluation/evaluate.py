@@ -17,8 +17,8 @@ from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.params import EvaluationParams
 from seawall.evaluation.stress import Replay, stress
-from seawall.simulator.actions import action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import SimulatorParams
 

@@ -36,7 +36,7 @@ class RunFacts:
         recipe_hash: Hash of the resolved recipe.
         symbol: The traded series.
         timeframe: Bar length, as in ``1h``.
-        costs: The costs that were charged, as in ``{"fee_bps": 10.0, "half_spread_bps": 1.0}``.
+        costs: The costs that were charged, as in ``{"taker_bps": 10.0, "spread_bps": 2.0}``.
         data: Where the bars came from, and what the quality check found.
         split: Training, validation and test rows.
         guards: Settings of each guard by name.

@@ -12,7 +12,7 @@ from seawall.core.market import Market, RowRange
 from seawall.core.params import Params
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import sharpe
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import RUIN_RATIO
 from seawall.simulator.simulator import SimulatorParams
 from seawall.simulator.simulator import replay as replay_paths

@@ -7,7 +7,7 @@ import numpy as np
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Policy
 from seawall.engine.decision import DecisionLoop
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import Simulator, SimulatorParams
 

@@ -21,7 +21,7 @@ from seawall.nets.heads import ActorCritic
 from seawall.nets.registry import NETWORKS, NetworkShape, build_network
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.schema import Recipe
-from seawall.simulator.actions import action_scheme
+from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.desk import Desk
 from seawall.training.device import resolve_device
 

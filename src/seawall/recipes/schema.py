@@ -27,8 +27,8 @@ from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
 from seawall.recipes.plugins import load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
-from seawall.simulator.actions import ACTION_SCHEMES, action_scheme
-from seawall.simulator.costs import CostParams
+from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
+from seawall.simulator.costs.params import CostParams
 from seawall.simulator.simulator import SimulatorParams
 from seawall.training.rl import TrainingParams
 

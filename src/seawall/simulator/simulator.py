@@ -14,8 +14,8 @@ from seawall.core.market import Market, RowRange
 from seawall.core.params import Params
 from seawall.simulator import kernel
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
-from seawall.simulator.costs import CostParams
-from seawall.simulator.rewards import RewardParams, weighted_reward
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.rewards.terms import RewardParams, weighted_reward
 
 PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
@@ -119,7 +119,7 @@ class Simulator:
         self._prices = _checked_prices(market)
         self._bounds = np.array(market.starts, dtype=np.int64)
         self._dearest = 1.0 / max(costs.rate * self.params.max_exposure, _LEAST_RATE)
-        self._rates = kernel.Rates(costs.fee_rate, costs.half_spread_rate, self.params.maintenance_margin)
+        self._rates = kernel.Rates(costs.taker_rate, costs.half_spread_rate, self.params.maintenance_margin)
         self._money = np.zeros((kernel.STATE + kernel.LEDGER, n + _PADDING))
         self._counts = np.zeros((kernel.COUNTS, n + _PADDING), dtype=np.int64)
         self._name_arrays()

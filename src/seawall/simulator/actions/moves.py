@@ -7,8 +7,8 @@ from enum import IntEnum
 import numpy as np
 
 from seawall.core.protocols import Intent
-from seawall.simulator.numbering import checked_actions
-from seawall.simulator.scheme import ExposureScheme
+from seawall.simulator.actions.numbering import checked_actions
+from seawall.simulator.actions.scheme import ExposureScheme
 
 
 class HoldLongShortClose(IntEnum):

@@ -9,10 +9,10 @@ import numpy as np
 
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import Intent
-from seawall.simulator.continuous import ContinuousScheme, continuous_target, thresholded
-from seawall.simulator.moves import Moves
-from seawall.simulator.numbering import checked_actions
-from seawall.simulator.scheme import ExposureScheme
+from seawall.simulator.actions.continuous import ContinuousScheme, continuous_target, thresholded
+from seawall.simulator.actions.moves import Moves
+from seawall.simulator.actions.numbering import checked_actions
+from seawall.simulator.actions.scheme import ExposureScheme
 
 
 class SellBuyHold(IntEnum):

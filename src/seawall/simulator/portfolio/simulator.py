@@ -17,8 +17,8 @@ from seawall.core.bars import CLOSE, OPEN
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.params import Params
 from seawall.market.panel import Panel
-from seawall.simulator import portfolio_kernel as kernel
-from seawall.simulator.costs import CostParams
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.portfolio import kernel
 
 PARALLEL_FROM = 256
 """Accounts from which threads share a step, where more than one is set."""
@@ -226,7 +226,7 @@ def _rates(panel: Panel, costs: CostParams | Mapping[str, CostParams]) -> np.nda
     if missing:
         raise ConfigError(f"costs have no entry for {', '.join(missing)}; allowed: one for each of {', '.join(panel.symbols)}")
     fees, spreads = (
-        np.array([getattr(each[symbol], name) for symbol in panel.symbols]) for name in ("fee_rate", "half_spread_rate")
+        np.array([getattr(each[symbol], name) for symbol in panel.symbols]) for name in ("taker_rate", "half_spread_rate")
     )
     keep = 1.0 - fees - spreads
     return np.stack([fees, spreads, keep, 1.0 / keep])

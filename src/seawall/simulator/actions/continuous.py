@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from seawall.core.protocols import Intent
-from seawall.simulator.numbering import checked_numbers
-from seawall.simulator.scheme import ExposureScheme
+from seawall.simulator.actions.numbering import checked_numbers
+from seawall.simulator.actions.scheme import ExposureScheme
 
 THRESHOLD, CLOSE_WITHIN = 0.5, 0.1
 TargetRule = Callable[[np.ndarray, np.ndarray, float], np.ndarray]

@@ -1,0 +1,1 @@
+"""Action schemes: what a network's numbers mean."""

@@ -1,0 +1,1 @@
+"""What trading costs: commissions, spread, slippage, financing and funding, by symbol."""

@@ -1,0 +1,1 @@
+"""Portfolios: accounts over several assets and cash."""

@@ -1,0 +1,1 @@
+"""Rewards: weighted sums of named per-bar terms."""
