@@ -6,7 +6,7 @@ from small_worlds import READY, ROWS, world
 
 from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
-from seawall.envs.episodes import Episodes, decision_range, uniform
+from seawall.envs.episodes import Episodes, decision_range
 
 FIRST = READY + 3  # windows of 4
 
@@ -64,21 +64,6 @@ def test_sequential_walks_several_ranges_in_order():
     market = world(starts=(0, 100))
     episodes = planned(0, "sequential", (RowRange(0, 100), RowRange(100, 300)), market)
     assert rows_of(episodes, [0, 0, 0], [0, 1, 2]) == [(FIRST, 100), (100 + FIRST, 300), (FIRST, 100)]
-
-
-def test_uniform_numbers_are_uniform_and_independent_of_their_neighbours():
-    grid = np.arange(200)
-    draws = uniform(5, np.repeat(grid, 200), np.tile(grid, 200)).reshape(200, 200)
-    assert 0.0 <= draws.min() < 1e-3
-    assert 0.999 < draws.max() < 1.0
-    assert abs(draws.mean() - 0.5) < 5 * np.sqrt(1 / 12 / draws.size)
-    for other in (draws[1:] - draws[:-1], draws[:, 1:] - draws[:, :-1]):
-        assert abs((other**2).mean() - 1 / 6) < 0.005  # variance of the difference of two independent uniforms
-    assert uniform(6, grid, grid).tolist() != uniform(5, grid, grid).tolist()
-
-
-def test_a_draw_depends_on_its_own_counter_only():
-    assert uniform(5, np.array([3, 9]), np.array([4, 1]))[0] == uniform(5, np.array([3]), np.array([4]))[0]
 
 
 def test_rows_before_the_range_may_fill_the_first_window():

@@ -14,11 +14,12 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from seawall.core.counters import uniform
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme
 from seawall.core.seeding import derived_seed
-from seawall.envs.episodes import Episodes, uniform
+from seawall.envs.episodes import Episodes
 from seawall.envs.params import EnvironmentParams
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
