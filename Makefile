@@ -60,7 +60,7 @@ $(VENV)/.installed: $(INPUTS)
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	@$(call install,-e ".[dev$(comma)live$(comma)hdf5]")
+	@$(call install,-e ".[dev$(comma)live$(comma)hdf5$(comma)zoo]")
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(INPUTS)

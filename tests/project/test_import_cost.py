@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "scipy", "ray", "numba", "talib", "plotly", "arch", "ccxt", "alpaca", "gymnasium")
+HEAVY = ("torch", "scipy", "ray", "numba", "talib", "plotly", "arch", "ccxt", "alpaca", "gymnasium", "stable_baselines3")
 
 _HELP = """
 import sys
@@ -22,3 +22,10 @@ def test_nothing_heavy_is_loaded(code):
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_the_environments_of_gymnasium_load_neither_torch_nor_stable_baselines3_nor_what_draws():
+    report = "print(*sorted({'torch', 'stable_baselines3', 'PIL'} & set(sys.modules)))"
+    code = f"import sys, seawall.envs.vector, seawall.envs.single\n{report}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

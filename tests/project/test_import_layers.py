@@ -37,6 +37,7 @@ def test_imports_only_go_down():
         ("engine/planted.py", "import numba"),
         ("market/planted.py", "import talib"),
         ("recipes/planted.py", "import ccxt"),
+        ("training/planted.py", "import stable_baselines3"),
     ],
 )
 def test_a_planted_wrong_import_breaks_a_contract(copied_tree, module, statement):
