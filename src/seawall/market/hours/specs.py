@@ -123,16 +123,16 @@ def market_spec(symbol: str, extra: Path | None = None) -> MarketSpec:
     if found is not None:
         return found
     names = [name for spec in markets.values() for name in (spec.symbol, *spec.aliases)]
-    near = difflib.get_close_matches(_plain(symbol), map(_plain, names), n=1)
+    near = difflib.get_close_matches(plain_symbol(symbol), map(plain_symbol, names), n=1)
     hint = f"; did you mean {near[0]}?" if near else ";"
     raise ConfigError(f"market {symbol!r} is unknown{hint} allowed: {', '.join(markets)}, or one of a file of your own")
 
 
 def find_market(symbol: str, markets: Mapping[str, MarketSpec]) -> MarketSpec | None:
     """Return the market of a name, or else of an alias, as `market_spec` does; None where there is none."""
-    wanted = _plain(symbol)
-    named = [spec for spec in markets.values() if _plain(spec.symbol) == wanted]
-    aliased = [spec for spec in markets.values() if wanted in map(_plain, spec.aliases)]
+    wanted = plain_symbol(symbol)
+    named = [spec for spec in markets.values() if plain_symbol(spec.symbol) == wanted]
+    aliased = [spec for spec in markets.values() if wanted in map(plain_symbol, spec.aliases)]
     return next(iter((*named, *aliased)), None)
 
 
@@ -170,11 +170,11 @@ def _merged(
     )
     names: dict[str, str] = {}
     for symbol, entry in entries.items():
-        if _plain(symbol) in names:
+        if plain_symbol(symbol) in names:
             raise ConfigError(
-                f"{origin}: {names[_plain(symbol)]} and {symbol} are one market, as case does not count; allowed: one"
+                f"{origin}: {names[plain_symbol(symbol)]} and {symbol} are one market, as case does not count; allowed: one"
             )
-        names[_plain(symbol)] = symbol
+        names[plain_symbol(symbol)] = symbol
         spec = _market(symbol, entry, shared, markets, origin)
         older = _spelt(symbol, markets)
         # A market keeps the place of the one that it replaces.
@@ -217,7 +217,7 @@ def _said(spec: MarketSpec) -> dict[str, Any]:
 
 def _spelt(symbol: str, markets: Mapping[str, MarketSpec]) -> str | None:
     """Return how a market's name is written, or None where there is none of that name."""
-    return next((name for name in markets if _plain(name) == _plain(symbol)), None)
+    return next((name for name in markets if plain_symbol(name) == plain_symbol(symbol)), None)
 
 
 def _may_close(given: Mapping[str, Any]) -> bool:
@@ -273,11 +273,12 @@ def _session_mask(given: TradingWindow | str, times_ms: np.ndarray) -> np.ndarra
 def _refuse_shared_names(markets: Mapping[str, MarketSpec], origin: str) -> None:
     owners: dict[str, str] = {}
     for spec in markets.values():
-        for name in dict.fromkeys(_plain(alias) for alias in spec.aliases):
+        for name in dict.fromkeys(plain_symbol(alias) for alias in spec.aliases):
             if name in owners:
                 raise ConfigError(f"{origin}: {name} is an alias of both {owners[name]} and {spec.symbol}; allowed: of one of them")
             owners[name] = spec.symbol
 
 
-def _plain(symbol: str) -> str:
+def plain_symbol(symbol: str) -> str:
+    """Return a symbol as names are compared: upper case, without ``/``, ``-``, ``_`` and spaces."""
     return re.sub(r"[/_\-\s]", "", symbol).upper()
