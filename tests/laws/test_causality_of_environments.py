@@ -44,8 +44,7 @@ class Leaky(TradingVectorEnv):
 
     def observe(self) -> dict[str, np.ndarray]:
         seen = super().observe()
-        rows = np.minimum(self.simulator.row[:, None] + self._offsets + 1, ROWS - 1)
-        return seen | {"window": self.market.features[rows]}
+        return seen | {"window": self.windows.windows(np.minimum(self.simulator.row + 1, ROWS - 1))}
 
 
 def history(kind: type[TradingVectorEnv], market: Market, bars: int, seed: int) -> list[bytes]:

@@ -24,6 +24,7 @@ from seawall.envs.params import EnvironmentParams
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
 from seawall.simulator.simulator import Simulator, StepResult
+from seawall.simulator.windows import WindowCopier
 
 
 class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray]):
@@ -41,6 +42,8 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         simulator: The accounts; its arrays may be read at any time.
         desk: Turns actions into allowed exposures.
         decision: The last decision of every account; None before the first step.
+        observer: Builds the account rows.
+        windows: Copies the windows.
         account_names: Names of the A columns of the account row.
         params: The settings.
     """
@@ -84,10 +87,10 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         self.simulator = Simulator(market, n, self.params.costs, self.params.simulator)
         self.desk = Desk(scheme, guards, n)
         self.decision: Decision | None = None
-        self._observer = AccountObserver(self.params.account_columns, self.desk)
-        self.account_names = self._observer.names
+        self.observer = AccountObserver(self.params.account_columns, self.desk)
+        self.account_names = self.observer.names
         self._levels = np.array(scheme.levels)
-        self._offsets = np.arange(1 - self.params.window, 1)
+        self.windows = WindowCopier(market.features, self.params.window)
         self._everyone = np.arange(n)
         self._declare_spaces(len(scheme.action_names))
         self._take_seed(seed)
@@ -128,11 +131,15 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         super().reset(seed=seed, options=options)
         if seed is not None:
             self._take_seed(seed)
-        self._begin(self._everyone)
+        self.begin(self._everyone)
         return self.observe(), {}
 
-    def _begin(self, environments: np.ndarray) -> None:
-        """Start the next episode in some environments."""
+    def begin(self, environments: np.ndarray) -> None:
+        """Start the next episode in some environments.
+
+        Args:
+            environments: Their indices, int64, shape (K,), each once.
+        """
         episodes = self.simulator.episode[environments] + 1
         start, stop = self.episodes.rows(self._row_key, environments, episodes)
         exposure = None
@@ -172,15 +179,15 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         observation = self.observe()
         if not ended.any():
             return observation, reward, terminated, truncated, {}
-        self._begin(np.flatnonzero(ended))
+        self.begin(np.flatnonzero(ended))
         return self.observe(), reward, terminated, truncated, {"final_obs": observation, "_final_obs": ended}
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""
-        account = self._observer.rows(self.simulator)
+        account = self.observer.rows(self.simulator)
         if self.params.observation == "index":
             return {"row": self.simulator.row.copy(), "account": account}
-        return {"window": self.market.features[self.simulator.row[:, None] + self._offsets], "account": account}
+        return {"window": self.windows.windows(self.simulator.row), "account": account}
 
     def action_masks(self) -> np.ndarray:
         """Return which actions are legal now, bool, shape (N, number of actions); no columns where actions are not numbered."""

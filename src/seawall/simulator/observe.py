@@ -33,7 +33,11 @@ class AccountObserver:
     def rows(self, simulator: Simulator) -> np.ndarray:
         """Return the account rows, known at the close of each account's row; a new float32 array, shape (N, A), no NaN."""
         out = np.empty((simulator.n, len(self.names)), dtype=np.float32)
+        self.fill(simulator, out)
+        return out
+
+    def fill(self, simulator: Simulator, out: np.ndarray) -> None:
+        """Write the account rows into the first A columns of a float32 array of shape (N, at least A); see `rows`."""
         simulator.fill_account_rows(self._codes, out)
         if len(self._desk.state_names):
-            out[:, len(self._codes) :] = self._desk.state
-        return out
+            out[:, len(self._codes) : len(self.names)] = self._desk.state
