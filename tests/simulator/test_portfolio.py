@@ -6,36 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seawall.core.errors import ConfigError, DataError, InvariantError
-from seawall.core.timeframe import Timeframe
-from seawall.market.panel import Panel
-from seawall.simulator.costs.params import CostParams
+from seawall.simulator.costs.params import CostParams, FinancingParams, FundingParams, RandomizationParams, SlippageParams
 from seawall.simulator.portfolio.simulator import PortfolioParams, PortfolioSimulator, transaction_remainder
+from simulator.small_portfolios import FREE, panel_of, started, walk
 
-FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
 C = 0.0025
-
-
-def panel_of(closes, opens=None, stale=None):
-    """A panel of closes, shape (A, T); each bar opens at the close before it unless told otherwise."""
-    close = np.asarray(closes, dtype=np.float64)
-    opening = np.concatenate([close[:, :1], close[:, :-1]], axis=1) if opens is None else np.asarray(opens, dtype=np.float64)
-    prices = np.stack([opening, np.maximum(opening, close), np.minimum(opening, close), close, np.ones_like(close)], axis=-1)
-    names = tuple("ABCDEFGHIJKLMNO"[: len(close)])
-    marks = np.zeros(close.shape, dtype=bool) if stale is None else np.asarray(stale)
-    return Panel(names, Timeframe.parse("1h"), np.arange(close.shape[1]) * 3_600_000, prices, marks)
-
-
-def walk(seed, assets=4, rows=400):
-    rng = np.random.default_rng(seed)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (assets, rows)), axis=1))
-    opening = np.concatenate([close[:, :1], close[:, :-1]], axis=1) * np.exp(rng.normal(0, 0.002, (assets, rows)))
-    return panel_of(close, opening, stale=rng.random((assets, rows)) < 0.05)
-
-
-def started(panel, n=1, costs=FREE, **params):
-    simulator = PortfolioSimulator(panel, n, costs, PortfolioParams(initial_equity=1_000.0, **params))
-    simulator.reset(np.arange(n), np.zeros(n), np.full(n, len(panel)))
-    return simulator
 
 
 @pytest.mark.parametrize(
@@ -90,12 +65,13 @@ def test_a_decision_is_filled_at_the_next_open_not_at_its_own_close():
 @settings(max_examples=60, deadline=None)
 def test_money_is_conserved_in_every_bar(seed, fee, band, every):
     panel, rng = walk(seed), np.random.default_rng(seed)
-    simulator = started(panel, n=3, costs=CostParams(taker_bps=fee, spread_bps=fee), no_trade_band=band, rebalance_every=every)
+    costs = CostParams(taker_bps=fee, spread_bps=fee, slippage=SlippageParams(base_bps=fee / 2))
+    simulator = started(panel, n=3, costs=costs, no_trade_band=band, rebalance_every=every)
     for _ in range(50):
         before, units = simulator.equity.copy(), simulator.units.copy()
         hold = rng.random(3) < 0.3
         simulator.step(rng.dirichlet(np.ones(5), 3), hold)
-        parts = simulator.price_pnl - simulator.fee - simulator.spread
+        parts = simulator.price_pnl - simulator.fee - simulator.spread - simulator.slippage
         np.testing.assert_allclose(simulator.equity - before, parts, rtol=0, atol=1e-9 * before.max())
         np.testing.assert_array_equal(simulator.units[hold], units[hold])
         assert (simulator.weights >= 0).all()
@@ -214,6 +190,58 @@ def test_costs_by_symbol_are_charged_to_their_asset():
     assert (simulator.fee[0], simulator.equity[0]) == (0.0, 1_000.0)
     simulator.step(np.array([[0.0, 1.0, 0.0]]))
     assert simulator.equity[0] == pytest.approx(990.0, rel=1e-14)
+
+
+def test_base_slippage_is_a_part_of_its_own():
+    costs = CostParams(taker_bps=20, spread_bps=10, slippage=SlippageParams(base_bps=15))
+    simulator = started(panel_of([[100, 100, 100]]), costs=costs)
+    simulator.step(np.array([[0.0, 1.0]]))
+    # All of 1,000 is spent, of which 0.20 %, 0.05 % and 0.15 % are costs.
+    assert (simulator.fee[0], simulator.spread[0], simulator.slippage[0]) == pytest.approx((2.0, 0.5, 1.5), rel=1e-13)
+    assert simulator.equity[0] == pytest.approx(996.0, rel=1e-14)
+    simulator.step(np.array([[1.0, 0.0]]))
+    assert simulator.slippage[0] == pytest.approx(996.0 * 0.0015, rel=1e-13)
+    assert simulator.equity[0] == pytest.approx(996.0 * 0.996, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ({"slippage": SlippageParams(volatility_multiplier=0.5)}, r"costs\.slippage\.volatility_multiplier of A is 0\.5"),
+        ({"slippage": SlippageParams(size_impact=3.0)}, r"costs\.slippage\.size_impact of A is 3\.0, .*; allowed: 0\.0"),
+        ({"financing": FinancingParams(long_apr=0.05)}, r"costs\.financing\.long_apr of A is 0\.05"),
+        ({"financing": FinancingParams(short_apr=-0.01)}, r"costs\.financing\.short_apr of A is -0\.01"),
+        ({"funding": FundingParams(rate_bps=1.0)}, r"costs\.funding\.rate_bps of A is 1\.0"),
+        ({"randomization": RandomizationParams(spread=0.2)}, r"costs\.randomization\.spread of A is 0\.2"),
+    ],
+)
+def test_costs_that_portfolios_do_not_charge_are_refused_not_ignored(costs, message):
+    with pytest.raises(ConfigError, match=message):
+        started(panel_of([[100, 110]]), costs=CostParams(**costs))
+
+
+def test_costs_that_say_how_or_never_fall_due_are_taken():
+    costs = CostParams(taker_bps=0, spread_bps=0, maker_bps=50, funding=FundingParams(every_hours=4))
+    simulator = started(panel_of([[100, 110]]), costs=costs)
+    simulator.step(np.array([[0.0, 1.0]]))
+    assert simulator.equity[0] == pytest.approx(1_100.0, rel=1e-14)
+
+
+def test_a_saved_portfolio_goes_on_exactly():
+    panel, rng = walk(5), np.random.default_rng(5)
+    weights = rng.dirichlet(np.ones(5), (20, 3))
+    one, other = (started(panel, n=3, costs=CostParams(), rebalance_every=3) for _ in range(2))
+    for each in weights[:10]:
+        one.step(each)
+    saved = one.state_dict()
+    one.step(weights[10])
+    other.load_state_dict(saved)
+    other.step(weights[10])
+    for each in weights[11:]:
+        assert one.step(each).reward.tobytes() == other.step(each).reward.tobytes()
+    del saved["units"]
+    with pytest.raises(DataError, match=r"saved portfolio has 'units' of shape None; allowed: \(3, 4\)"):
+        other.load_state_dict(saved)
 
 
 @pytest.mark.parametrize(

@@ -1,210 +1,307 @@
-"""The compiled portfolio: one bar for N accounts of A assets and cash.
+"""The compiled portfolio: one bar for N accounts of A assets and cash, LANES of them at once.
 
 A trade turns the values v of the assets and the cash into wanted shares w of what is left after costs. What is left, κ, is the
 root of the budget, in which a sale of x brings (1 − c) x and a purchase of x takes x / (1 − c)::
 
     cash + Σ (1 − c_i) max(v_i − κ w_i, 0) − κ w_cash − Σ max(κ w_i − v_i, 0) / (1 − c_i) = 0
 
-With one rate c for all and κ as a share of the equity this is the transaction remainder factor of Jiang, Xu and Liang (2017). The
-budget is concave, falling and made of straight pieces in κ, so Newton's steps from the right meet the root from the right and
-end on it exactly, after as many pieces as there are assets at most.
+With one rate c for all and κ as a share of the equity this is the transaction remainder factor of Jiang, Xu and Liang (2017).
+
+The budget is concave, falling and made of straight pieces in κ. Newton's step goes to where the straight line through the present
+piece ends, which, the budget being concave, is the root or lies to the right of it. So the steps fall, never past the root, and a
+step that stands still stands on it: after as many pieces as there are assets at most. They start with what is there before costs.
+Costs being small, nearly every asset is bought or sold as it is there: mostly the second step finds the first one's piece again.
+
+All that is compiled together stands in this one module: Numba's cache notices a change in a function's own file alone.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
 
-MONEY = 10
-CASH, EQUITY, PEAK_EQUITY, START_EQUITY, BENCHMARK, LOG_RETURN, PRICE_PNL, FEE, SPREAD, TRADED_NOTIONAL = range(MONEY)
-COMMISSION, HALF_SPREAD, KEEP, PAY = range(4)
-COUNTS = 6
-ROW, STOP, EPISODE, AGE, TERMINATED, TRUNCATED = range(COUNTS)
-CHUNK = 64
-"""Accounts that a thread takes at a time."""
+from seawall.simulator.portfolio.layout import (
+    AGE,
+    BASE_SLIPPAGE,
+    BENCH,
+    BENCHMARK,
+    BENCHMARK_RETURN,
+    BROUGHT,
+    CASH,
+    COMMISSION,
+    EQUITY,
+    FEE,
+    GAIN,
+    HALF_SPREAD,
+    KEEP,
+    LANES,
+    LEFT,
+    LOG_RETURN,
+    PAY,
+    PEAK_EQUITY,
+    PRICE_PNL,
+    ROW,
+    SINCE,
+    SLIPPAGE,
+    SPREAD,
+    START_EQUITY,
+    STOP,
+    SUMS,
+    TERMINATED,
+    TRADED_NOTIONAL,
+    TRUNCATED,
+    WEIGHT,
+    WHOLE,
+    Accounts,
+    Bars,
+    Lanes,
+    Orders,
+    Rules,
+)
 
-
-class Bars(NamedTuple):
-    """What does not change from step to step.
-
-    Attributes:
-        opens: Open of every asset, float64, shape (T, A); what a step reads lies close together.
-        closes: Close of every asset, likewise.
-        present: Whether an asset has a bar of its own, bool, shape (T, A).
-        rates: For each asset commission and half-spread, what a unit sold brings, and what one bought costs; shape (4, A).
-    """
-
-    opens: np.ndarray
-    closes: np.ndarray
-    present: np.ndarray
-    rates: np.ndarray
-
-
-class Accounts(NamedTuple):
-    """What a step changes in place.
-
-    Attributes:
-        money: State and ledger, float64, shape (MONEY, N).
-        units: Units held, float64, shape (N, A).
-        bench_units: Units of equal-weight buy-and-hold, float64, shape (N, A).
-        counts: Rows and flags, int64, shape (COUNTS, N).
-    """
-
-    money: np.ndarray
-    units: np.ndarray
-    bench_units: np.ndarray
-    counts: np.ndarray
-
-
-class Rules(NamedTuple):
-    """When trades happen, and when an episode ends.
-
-    Attributes:
-        every: Bars from one rebalancing to the next.
-        band: Assets whose share is off by no more are left alone.
-        stop_drawdown: Loss at which the episode ends, as a share of the reference; 1 never.
-        from_peak: Whether that loss is measured from the highest equity, rather than from the start.
-    """
-
-    every: int
-    band: float
-    stop_drawdown: float
-    from_peak: bool
+ENDED, STILL, TRADING = range(3)
 
 
 @njit(cache=True, error_model="numpy")
-def left_after_costs(cash: float, values: np.ndarray, shares: np.ndarray, keep: np.ndarray, pay: np.ndarray) -> float:
-    """Return what assets and cash are worth together once they stand at the wanted shares.
+def off_the_simplex(weights: np.ndarray, totals: np.ndarray, tolerance: float) -> int:
+    """Return the first account whose weights are below 0, no numbers, or do not add up to 1; −1 where there is none.
 
     Args:
-        cash: Cash before the trade.
-        values: Value of each asset before the trade, 0 for one that is not traded, shape (A,).
-        shares: Wanted share of each asset in what is left, likewise, shape (A,); cash has the rest.
-        keep: What a unit sold brings, 1 − c, shape (A,).
-        pay: What a unit bought costs, 1 / (1 − c), shape (A,).
+        weights: Given weights, float64, shape (N, A + 1).
+        totals: Filled with what they add up to, shape (N,), as far as they are allowed.
+        tolerance: How far from 1 that may be.
     """
-    left, cash_share = cash, 1.0
-    for asset in range(len(values)):
-        left += values[asset]
-        cash_share -= shares[asset]
-    cash_share = max(cash_share, 0.0)
-    for _ in range(len(values) + 2):
-        budget, slope = cash - left * cash_share, -cash_share
-        # Without branches: whether an asset is bought or sold cannot be foreseen.
-        for asset in range(len(values)):
-            gap = values[asset] - left * shares[asset]
-            rate = keep[asset] if gap > 0.0 else pay[asset]
-            budget += rate * gap
-            slope -= rate * shares[asset]
-        step = budget / slope
-        if not step > 0.0:
+    for i in range(len(weights)):
+        total, least = 0.0, 0.0
+        for place in range(weights.shape[1]):
+            total += weights[i, place]
+            least = min(least, weights[i, place])
+        if not (least >= 0.0 and abs(total - 1.0) <= tolerance):
+            return i
+        totals[i] = total
+    return -1
+
+
+@njit(cache=True, error_model="numpy")
+def left_after_costs(cash: np.ndarray, size: int, lanes: Lanes, rates: np.ndarray) -> None:
+    """Find what assets and cash are worth together once they stand at the wanted shares; it is left in the sums, at LEFT.
+
+    Args:
+        cash: Cash before the trade, shape (size,).
+        size: Accounts in the lanes.
+        lanes: Their values, shares and shares of cash.
+        rates: As in `Bars`.
+    """
+    left, brought = lanes.sums[LEFT, :size], lanes.sums[BROUGHT, :size]
+    weight, cash_share = lanes.sums[WEIGHT, :size], lanes.cash_share[:size]
+    left[:] = cash
+    for asset in range(len(lanes.values)):
+        values = lanes.values[asset, :size]
+        for lane in range(size):
+            left[lane] += values[lane]
+    for _ in range(len(lanes.values) + 2):
+        brought[:] = cash
+        weight[:] = cash_share
+        for asset in range(len(lanes.values)):
+            values, shares = lanes.values[asset, :size], lanes.shares[asset, :size]
+            keep, pay = rates[KEEP, asset], rates[PAY, asset]
+            # Without branches: whether an asset is bought or sold cannot be foreseen.
+            for lane in range(size):
+                rate = keep if values[lane] > left[lane] * shares[lane] else pay
+                brought[lane] += rate * values[lane]
+                weight[lane] += rate * shares[lane]
+        fallen = 0
+        for lane in range(size):
+            root = brought[lane] / weight[lane]
+            fallen += 1 if root < left[lane] else 0
+            left[lane] = min(root, left[lane])
+        # On the same piece the root has the same bits.
+        if fallen == 0:
             break
-        left -= step
-    return left
 
 
 @njit(cache=True, error_model="numpy")
-def _share_out(values: np.ndarray, cash: float, wanted: np.ndarray, present: np.ndarray, band: float, shares: np.ndarray) -> None:
-    """Find the share of each asset in what the traded ones and the cash are worth together; −1 for one that is not traded."""
-    equity, given = cash, wanted[0]
-    for asset in range(len(values)):
-        equity += values[asset]
-    for asset in range(len(values)):
-        share = wanted[asset + 1]
-        traded = present[asset] and abs(share * equity - values[asset]) > band * equity
-        shares[asset] = share if traded else -1.0
-        given += share if traded else 0.0
-    scale = 1.0 / given if given > 0.0 else 0.0
-    for asset in range(len(values)):
-        shares[asset] = shares[asset] * scale if shares[asset] >= 0.0 else -1.0
+def _share_out(size: int, lanes: Lanes, band: float) -> None:
+    """Turn wanted weights into shares of what the traded assets and the cash are worth together.
+
+    An asset without a bar of its own, or whose share is off by no more than the band, is marked as not traded.
+
+    Args:
+        size: Accounts in the lanes.
+        lanes: Their opens, values, wanted weights, and all that they are worth, at WHOLE.
+        band: The band.
+    """
+    whole, given, cash_share = lanes.sums[WHOLE, :size], lanes.sums[WEIGHT, :size], lanes.cash_share[:size]
+    given[:] = cash_share
+    for asset in range(len(lanes.values)):
+        opens, values, shares = lanes.opens[asset, :size], lanes.values[asset, :size], lanes.shares[asset, :size]
+        for lane in range(size):
+            traded = (opens[lane] > 0.0) & (abs(shares[lane] * whole[lane] - values[lane]) > band * whole[lane])
+            shares[lane] = shares[lane] if traded else 0.0
+            values[lane] = values[lane] if traded else 0.0
+            opens[lane] = opens[lane] if traded else -abs(opens[lane])
+            given[lane] += shares[lane]
+    for lane in range(size):
+        given[lane] = 1.0 / given[lane] if given[lane] > 0.0 else 0.0
+    cash_share[:] = 1.0
+    for asset in range(len(lanes.values)):
+        shares = lanes.shares[asset, :size]
+        for lane in range(size):
+            shares[lane] *= given[lane]
+            cash_share[lane] -= shares[lane]
+    for lane in range(size):
+        cash_share[lane] = max(cash_share[lane], 0.0)
 
 
 @njit(cache=True, error_model="numpy")
-def _rebalance(accounts: Accounts, i: int, opens: np.ndarray, values: np.ndarray, shares: np.ndarray, rates: np.ndarray) -> None:
-    """Trade one account to the wanted shares at the open; `values` and `shares` are used up."""
-    for asset in range(len(values)):
-        if shares[asset] < 0.0:
-            values[asset], shares[asset], opens[asset] = 0.0, 0.0, 0.0
-    left = left_after_costs(accounts.money[CASH, i], values, shares, rates[KEEP], rates[PAY])
-    cash, fee, spread, total = left, 0.0, 0.0, 0.0
-    for asset in range(len(values)):
-        new = left * shares[asset]
-        moved = new - values[asset]
-        notional = max(moved, 0.0) * rates[PAY, asset] - min(moved, 0.0)
-        fee += rates[COMMISSION, asset] * notional
-        spread += rates[HALF_SPREAD, asset] * notional
-        total += notional
-        cash -= new
-        if opens[asset] > 0.0:
-            accounts.units[i, asset] = new / opens[asset]
+def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: np.ndarray) -> None:
+    """Trade accounts to the shares that `_share_out` found, at the open, and book what it cost.
+
+    Args:
+        accounts: What is changed in place.
+        first: The account in the first lane.
+        size: Accounts in the lanes.
+        lanes: Their opens, values and shares.
+        rates: As in `Bars`.
+    """
+    last = first + size
+    cash, fee, spread = accounts.money[CASH, first:last], accounts.money[FEE, first:last], accounts.money[SPREAD, first:last]
+    slippage, total = accounts.money[SLIPPAGE, first:last], accounts.money[TRADED_NOTIONAL, first:last]
+    left_after_costs(cash, size, lanes, rates)
+    left = lanes.sums[LEFT, :size]
+    cash[:] = left
+    for asset in range(len(lanes.values)):
+        opens, values, shares = lanes.opens[asset, :size], lanes.values[asset, :size], lanes.shares[asset, :size]
+        units, pay = accounts.units[asset, first:last], rates[PAY, asset]
+        commission, half_spread, slip = rates[COMMISSION, asset], rates[HALF_SPREAD, asset], rates[BASE_SLIPPAGE, asset]
+        for lane in range(size):
+            new = left[lane] * shares[lane]
+            moved = new - values[lane]
+            notional = moved * pay if moved > 0.0 else -moved
+            fee[lane] += commission * notional
+            spread[lane] += half_spread * notional
+            slippage[lane] += slip * notional
+            total[lane] += notional
+            cash[lane] -= new
+            units[lane] = new / opens[lane] if opens[lane] > 0.0 else units[lane]
     # Shares that add up to 1 leave a rounding of cash, perhaps below zero.
-    accounts.money[CASH, i] = max(cash, 0.0)
-    accounts.money[FEE, i], accounts.money[SPREAD, i], accounts.money[TRADED_NOTIONAL, i] = fee, spread, total
+    for lane in range(size):
+        cash[lane] = max(cash[lane], 0.0)
 
 
 @njit(cache=True, error_model="numpy")
-def _mark(accounts: Accounts, i: int, row: int, gain: float, rules: Rules) -> None:
-    """Book the parts of the bar that has closed, and end the episode where it is over."""
-    money, counts = accounts.money, accounts.counts
-    money[LOG_RETURN, i], money[PRICE_PNL, i] = math.log(money[EQUITY, i] / money[LOG_RETURN, i]), gain
-    money[PEAK_EQUITY, i] = max(money[PEAK_EQUITY, i], money[EQUITY, i])
-    reference = money[PEAK_EQUITY, i] if rules.from_peak else money[START_EQUITY, i]
-    counts[TERMINATED, i] = 1 if money[EQUITY, i] <= (1.0 - rules.stop_drawdown) * reference else 0
-    counts[TRUNCATED, i] = 1 if row == counts[STOP, i] - 1 and counts[TERMINATED, i] == 0 else 0
-    counts[ROW, i] = row
-    counts[AGE, i] += 1
+def _load(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, first: int, size: int, lanes: Lanes) -> int:
+    """Lay out prices and wanted weights of some accounts side by side; return how many of them rebalance."""
+    counts, assets, trading = accounts.counts, len(lanes.opens), 0
+    for lane in range(size):
+        i = first + lane
+        ended = counts[TERMINATED, i] + counts[TRUNCATED, i] > 0
+        due = rules.every == 1 or counts[AGE, i] % rules.every == 0
+        trades = due and not (ended or orders.hold[i])
+        lanes.state[lane] = ENDED if ended else (TRADING if trades else STILL)
+        trading += 1 if trades else 0
+        row = counts[ROW, i] + (0 if ended else 1)
+        now, before, scale = bars.prices[row], bars.prices[row - 1], 1.0 / orders.totals[i]
+        lanes.cash_share[lane] = orders.weights[i, 0] * scale
+        for asset in range(assets):
+            lanes.opens[asset, lane] = now[asset] if trades else -abs(now[asset])
+            lanes.closes[asset, lane] = now[assets + asset]
+            lanes.earlier[asset, lane] = before[assets + asset]
+            lanes.shares[asset, lane] = orders.weights[i, asset + 1] * scale
+    return trading
 
 
 @njit(cache=True, error_model="numpy")
-def _advance(bars: Bars, accounts: Accounts, weights: np.ndarray, hold: np.ndarray, rules: Rules, span: tuple[int, int]) -> None:
-    assets = weights.shape[1] - 1
-    opens, values, shares = np.empty(assets), np.empty(assets), np.empty(assets)
+def _open(accounts: Accounts, first: int, size: int, lanes: Lanes) -> None:
+    """Mark what is held at the open."""
+    whole, gain = lanes.sums[WHOLE, :size], lanes.sums[GAIN, :size]
+    whole[:] = accounts.money[CASH, first : first + size]
+    gain[:] = 0.0
+    for asset in range(len(lanes.opens)):
+        units, opens = accounts.units[asset, first : first + size], lanes.opens[asset, :size]
+        earlier, values = lanes.earlier[asset, :size], lanes.values[asset, :size]
+        for lane in range(size):
+            price = abs(opens[lane])
+            values[lane] = units[lane] * price
+            whole[lane] += values[lane]
+            gain[lane] += units[lane] * (price - earlier[lane])
+
+
+@njit(cache=True, error_model="numpy")
+def _close(accounts: Accounts, first: int, size: int, lanes: Lanes) -> None:
+    """Mark what is held at the close, and the benchmark."""
+    whole, gain, bench = lanes.sums[WHOLE, :size], lanes.sums[GAIN, :size], lanes.sums[BENCH, :size]
+    whole[:] = accounts.money[CASH, first : first + size]
+    bench[:] = 0.0
+    for asset in range(len(lanes.opens)):
+        units, held = accounts.units[asset, first : first + size], accounts.bench_units[asset, first : first + size]
+        opens, closes = lanes.opens[asset, :size], lanes.closes[asset, :size]
+        for lane in range(size):
+            whole[lane] += units[lane] * closes[lane]
+            gain[lane] += units[lane] * (closes[lane] - abs(opens[lane]))
+            bench[lane] += held[lane] * closes[lane]
+
+
+@njit(cache=True, error_model="numpy")
+def _book(accounts: Accounts, first: int, size: int, lanes: Lanes, rules: Rules) -> None:
+    """Write down the bar that has closed, and end the episodes that are over."""
     money, counts = accounts.money, accounts.counts
-    for i in range(span[0], span[1]):
-        money[LOG_RETURN:, i] = 0.0
-        if counts[TERMINATED, i] + counts[TRUNCATED, i] > 0:
+    for lane in range(size):
+        if lanes.state[lane] == ENDED:
             continue
-        row, gain = counts[ROW, i] + 1, 0.0
-        for asset in range(assets):
-            opens[asset] = bars.opens[row, asset]
-            values[asset] = accounts.units[i, asset] * opens[asset]
-            gain += accounts.units[i, asset] * (opens[asset] - bars.closes[row - 1, asset])
-        if not hold[i] and counts[AGE, i] % rules.every == 0:
-            _share_out(values, money[CASH, i], weights[i], bars.present[row], rules.band, shares)
-            _rebalance(accounts, i, opens, values, shares, bars.rates)
-        equity, benchmark = money[CASH, i], 0.0
-        for asset in range(assets):
-            close = bars.closes[row, asset]
-            equity += accounts.units[i, asset] * close
-            gain += accounts.units[i, asset] * (close - bars.opens[row, asset])
-            benchmark += accounts.bench_units[i, asset] * close
-        # The equity before waits in the ledger for its logarithm.
-        money[LOG_RETURN, i], money[EQUITY, i], money[BENCHMARK, i] = money[EQUITY, i], equity, benchmark
-        _mark(accounts, i, row, gain, rules)
+        i, equity, benchmark = first + lane, lanes.sums[WHOLE, lane], lanes.sums[BENCH, lane]
+        money[LOG_RETURN, i], money[EQUITY, i] = math.log(equity / money[EQUITY, i]), equity
+        money[BENCHMARK_RETURN, i], money[BENCHMARK, i] = math.log(benchmark / money[BENCHMARK, i]), benchmark
+        money[PRICE_PNL, i] = lanes.sums[GAIN, lane]
+        money[PEAK_EQUITY, i] = max(money[PEAK_EQUITY, i], equity)
+        reference = money[PEAK_EQUITY, i] if rules.from_peak else money[START_EQUITY, i]
+        terminated = equity <= (1.0 - rules.stop_drawdown) * reference
+        counts[ROW, i] += 1
+        counts[AGE, i] += 1
+        counts[SINCE, i] = 0 if lanes.state[lane] == TRADING else counts[SINCE, i] + 1
+        counts[TERMINATED, i] = 1 if terminated else 0
+        counts[TRUNCATED, i] = 1 if counts[ROW, i] == counts[STOP, i] - 1 and not terminated else 0
 
 
 @njit(cache=True, error_model="numpy")
-def step_serial(bars: Bars, accounts: Accounts, weights: np.ndarray, hold: np.ndarray, rules: Rules) -> None:
+def _advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, span: tuple[int, int]) -> None:
+    assets = len(accounts.units)
+    lanes = Lanes(
+        np.empty((assets, LANES)), np.empty((assets, LANES)), np.empty((assets, LANES)), np.empty((assets, LANES)),
+        np.empty((assets, LANES)), np.empty(LANES), np.empty((SUMS, LANES)), np.empty(LANES, dtype=np.int64),
+    )  # fmt: skip
+    for first in range(span[0], span[1], LANES):
+        size = min(LANES, span[1] - first)
+        accounts.money[LOG_RETURN:, first : first + size] = 0.0
+        trading = _load(bars, accounts, orders, rules, first, size, lanes)
+        _open(accounts, first, size, lanes)
+        if trading > 0:
+            _share_out(size, lanes, rules.band)
+            _rebalance(accounts, first, size, lanes, bars.rates)
+        _close(accounts, first, size, lanes)
+        _book(accounts, first, size, lanes, rules)
+
+
+@njit(cache=True, error_model="numpy")
+def step_serial(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules) -> None:
     """Take every account one bar on.
 
     Args:
         bars: Prices and costs.
         accounts: What is changed in place.
-        weights: Wanted weights of cash and the assets at the next open, float64, shape (N, A + 1).
-        hold: Accounts that trade nothing, bool, shape (N,).
+        orders: What is asked for.
         rules: When trades happen, and when an episode ends.
     """
-    _advance(bars, accounts, weights, hold, rules, (0, len(hold)))
+    _advance(bars, accounts, orders, rules, (0, len(orders.hold)))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
-def step_parallel(bars: Bars, accounts: Accounts, weights: np.ndarray, hold: np.ndarray, rules: Rules) -> None:
+def step_parallel(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules) -> None:
     """Do what `step_serial` does, with accounts shared among threads; the same bits."""
-    n = len(hold)
-    chunks = (n + CHUNK - 1) // CHUNK
+    n = len(orders.hold)
+    chunks = (n + LANES - 1) // LANES
     for chunk in prange(chunks):
-        first = chunk * CHUNK
-        _advance(bars, accounts, weights, hold, rules, (first, min(n, first + CHUNK)))
+        first = chunk * LANES
+        _advance(bars, accounts, orders, rules, (first, min(n, first + LANES)))

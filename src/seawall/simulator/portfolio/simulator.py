@@ -1,7 +1,7 @@
 """N accounts over A assets and cash, long only, stepped one bar at a time in a compiled call.
 
 Weights are decided at the close of row t, traded at the open of row t + 1, and marked at the close of t + 1. Between trades
-holdings drift with prices. Weights are shares of the equity *after* costs, so they are met exactly: see `portfolio_kernel`.
+holdings drift with prices. Weights are shares of the equity *after* costs, so they are met exactly: see `kernel`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.params import Params
 from seawall.market.panel import Panel
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.portfolio import kernel
+from seawall.simulator.portfolio import kernel, layout
+from seawall.simulator.portfolio.accounts import fill_portfolio_rows
+from seawall.simulator.portfolio.charges import rates_of
 
 PARALLEL_FROM = 256
 """Accounts from which threads share a step, where more than one is set."""
@@ -69,9 +71,14 @@ def transaction_remainder(drifted: np.ndarray, wanted: np.ndarray, rates: np.nda
         wanted: Weights after it, shape (A + 1,), adding up to 1.
         rates: Cost per unit of traded notional, of every asset or shape (A,); cash is free.
     """
-    before, after = np.asarray(drifted, dtype=np.float64), np.asarray(wanted, dtype=np.float64)
+    before, after = (np.asarray(weights, dtype=np.float64)[:, None].copy() for weights in (drifted, wanted))
     keep = 1.0 - np.broadcast_to(np.asarray(rates, dtype=np.float64), (len(before) - 1,))
-    return float(kernel.left_after_costs(before[0], before[1:], after[1:], keep, 1.0 / keep))
+    nothing, sums = np.zeros_like(before[1:]), np.zeros((layout.SUMS, 1))
+    lanes = layout.Lanes(nothing, nothing, nothing, before[1:], after[1:], after[0], sums, np.zeros(1, dtype=np.int64))
+    charged = np.zeros((layout.RATES, len(keep)))
+    charged[layout.KEEP], charged[layout.PAY] = keep, 1.0 / keep
+    kernel.left_after_costs(before[0], 1, lanes, charged)
+    return float(sums[layout.LEFT, 0])
 
 
 class PortfolioSimulator:
@@ -81,15 +88,18 @@ class PortfolioSimulator:
 
     Attributes:
         row: Row whose close the account is marked at, int64, shape (N,).
+        episode: Episodes begun before this one, int64, shape (N,); −1 before the first.
         units: Units held of each asset, float64, shape (N, A).
         cash: Quote currency, float64, shape (N,).
         equity: Cash plus the value of the units at the close of `row`, float64, shape (N,).
         peak_equity: Highest equity of the episode so far, float64, shape (N,).
         benchmark: Equity of equal-weight buy-and-hold from the start of the episode, without costs, float64, shape (N,).
         log_return: log(equity / equity one bar ago); the parts from here on are those of the last bar, float64, shape (N,).
-        price_pnl: Profit from prices: change of equity + fee + spread.
+        benchmark_return: log(benchmark / benchmark one bar ago).
+        price_pnl: Profit from prices: change of equity + fee + spread + slippage.
         fee: Commission paid.
         spread: Half-spread paid.
+        slippage: Base slippage paid.
         traded_notional: Value of what was bought, costs included, and sold.
     """
 
@@ -101,37 +111,52 @@ class PortfolioSimulator:
         Args:
             panel: The assets. One without a bar of its own (``stale``) cannot be traded at that bar.
             n: Number of accounts, N.
-            costs: Costs of a fill, of all assets or by symbol.
+            costs: Costs of a fill, of all assets or by symbol: commission, spread and base slippage.
             params: Settings of the accounts.
 
         Raises:
-            ConfigError: `n` is below 1, or an asset has no costs.
+            ConfigError: `n` is below 1, or an asset has no costs, or some that portfolios do not charge.
             DataError: A price is not a positive number.
         """
         if n < 1:
             raise ConfigError(f"a portfolio simulator of {n} accounts was asked for; allowed: at least 1")
         self.panel, self.n, self.assets = panel, n, len(panel.symbols)
-        self.params = params if params is not None else PortfolioParams()
-        self._bars = kernel.Bars(*_checked_prices(panel), np.ascontiguousarray(~panel.stale.T), _rates(panel, costs))
-        self._threads = min(self.params.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
-        chosen = self.params
-        self._rules = kernel.Rules(
+        self.params = chosen = params if params is not None else PortfolioParams()
+        self._bars = layout.Bars(_checked_prices(panel), rates_of(panel.symbols, costs))
+        self._closes = self._bars.prices[:, self.assets :]
+        self._threads = min(chosen.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
+        self._rules = layout.Rules(
             chosen.rebalance_every, chosen.no_trade_band, chosen.stop_drawdown, chosen.drawdown_reference == "peak"
         )
-        self._money = np.zeros((kernel.MONEY, n))
-        self._counts = np.zeros((kernel.COUNTS, n), dtype=np.int64)
-        self._counts[kernel.EPISODE] = -1
-        self.units = np.zeros((n, self.assets))
-        self._accounts = kernel.Accounts(self._money, self.units, np.zeros((n, self.assets)), self._counts)
-        self.cash, self.equity, self.peak_equity, _start, self.benchmark = self._money[: kernel.LOG_RETURN]
-        self.log_return, self.price_pnl, self.fee, self.spread, self.traded_notional = self._money[kernel.LOG_RETURN :]
+        room = layout.width(n)
+        self._accounts = layout.Accounts(
+            np.zeros((layout.MONEY, room)), np.zeros((self.assets, room)), np.zeros((self.assets, room)),
+            np.zeros((layout.COUNTS, room), dtype=np.int64),
+        )  # fmt: skip
+        self._money, self._counts = self._accounts.money[:, :n], self._accounts.counts[:, :n]
+        self._counts[layout.EPISODE] = -1
+        self._totals = np.empty(n)
+        self.units, self._bench_units = self._accounts.units[:, :n].T, self._accounts.bench_units[:, :n].T
+        self.cash, self.equity, self.peak_equity, self.start_equity, self.benchmark = self._money[: layout.LOG_RETURN]
+        self.log_return, self.benchmark_return, self.price_pnl, self.fee, self.spread, self.slippage, self.traded_notional = (
+            self._money[layout.LOG_RETURN :]
+        )
         self.row, self.stop, self.episode = self._counts[:3]
 
     @property
     def weights(self) -> np.ndarray:
         """Shares of cash and the assets at the close of `row`, drifted since the last trade; a new float64 array, (N, A + 1)."""
-        values = self.units * self._bars.closes[self.row]
+        values = self.units * self._closes[self.row]
         return np.column_stack([self.cash, values]) / self.equity[:, None]
+
+    def fill_account_rows(self, codes: np.ndarray, out: np.ndarray) -> None:
+        """Compute account features.
+
+        Args:
+            codes: From `accounts.account_layout`.
+            out: Filled, float32, shape (N, number of columns).
+        """
+        fill_portfolio_rows(self._closes, self._accounts, codes, self.params.rebalance_every, out)
 
     def reset(self, indices: np.ndarray, start_rows: np.ndarray, stop_rows: np.ndarray) -> None:
         """Start a new episode in some accounts, all in cash.
@@ -155,13 +180,12 @@ class PortfolioSimulator:
             )
         self.units[accounts] = 0.0
         self._money[:, accounts] = 0.0
-        for part in (kernel.CASH, kernel.EQUITY, kernel.PEAK_EQUITY, kernel.START_EQUITY, kernel.BENCHMARK):
+        for part in (layout.CASH, layout.EQUITY, layout.PEAK_EQUITY, layout.START_EQUITY, layout.BENCHMARK):
             self._money[part, accounts] = self.params.initial_equity
-        start_prices = self._bars.closes[starts]
-        self._accounts.bench_units[accounts] = self.params.initial_equity / self.assets / start_prices
-        self._counts[kernel.ROW, accounts], self._counts[kernel.STOP, accounts] = starts, stops
-        self._counts[kernel.EPISODE, accounts] += 1
-        self._counts[kernel.AGE :, accounts] = 0
+        self._bench_units[accounts] = self.params.initial_equity / self.assets / self._closes[starts]
+        self._counts[layout.ROW, accounts], self._counts[layout.STOP, accounts] = starts, stops
+        self._counts[layout.EPISODE, accounts] += 1
+        self._counts[layout.AGE :, accounts] = 0
 
     def step(self, weights: np.ndarray, hold: np.ndarray | None = None) -> PortfolioStep:
         """Trade to the wanted weights at the next open and mark every account at the next close.
@@ -177,38 +201,55 @@ class PortfolioSimulator:
         Raises:
             InvariantError: Weights of another shape, below 0, not numbers or not adding up to 1, or an account was never reset.
         """
-        wanted = self._checked(weights)
-        kept = np.zeros(self.n, dtype=np.bool_) if hold is None else np.asarray(hold, dtype=np.bool_)
-        if kept.shape != (self.n,):
-            raise InvariantError(f"hold has shape {kept.shape}; allowed: ({self.n},)")
-        weight = self.params.excess_weight
-        before = self.benchmark.copy() if weight else None
+        orders = self._checked(weights, np.zeros(self.n, dtype=np.bool_) if hold is None else np.asarray(hold, dtype=np.bool_))
         if self._threads > 1:
             numba.set_num_threads(self._threads)
-            kernel.step_parallel(self._bars, self._accounts, wanted, kept, self._rules)
+            kernel.step_parallel(self._bars, self._accounts, orders, self._rules)
         else:
-            kernel.step_serial(self._bars, self._accounts, wanted, kept, self._rules)
-        reward = self.log_return.copy()
-        if before is not None:
-            reward += weight * (self.log_return - np.log(self.benchmark / before))
-        return PortfolioStep(reward, self._counts[kernel.TERMINATED] != 0, self._counts[kernel.TRUNCATED] != 0)
+            kernel.step_serial(self._bars, self._accounts, orders, self._rules)
+        reward, weight = self.log_return.copy(), self.params.excess_weight
+        if weight:
+            reward += weight * (self.log_return - self.benchmark_return)
+        return PortfolioStep(reward, self._counts[layout.TERMINATED] != 0, self._counts[layout.TRUNCATED] != 0)
 
-    def _checked(self, weights: np.ndarray) -> np.ndarray:
+    def _checked(self, weights: np.ndarray, hold: np.ndarray) -> layout.Orders:
         wanted = np.ascontiguousarray(weights, dtype=np.float64)
         if wanted.shape != (self.n, self.assets + 1):
             raise InvariantError(f"weights have shape {wanted.shape}; allowed: {(self.n, self.assets + 1)}, cash first")
+        if hold.shape != (self.n,):
+            raise InvariantError(f"hold has shape {hold.shape}; allowed: ({self.n},)")
         if not (self.stop > 0).all():
             raise InvariantError(f"account {int(np.argmin(self.stop > 0))} was stepped before it was reset")
-        totals = wanted.sum(axis=1)
-        good = (wanted >= 0.0).all(axis=1) & (np.abs(totals - 1.0) <= _SUM_TOLERANCE)
-        if not good.all():
-            account = int(np.argmin(good))
+        account = int(kernel.off_the_simplex(wanted, self._totals, _SUM_TOLERANCE))
+        if account >= 0:
             given = wanted[account].tolist()
             raise InvariantError(f"weights {given} of account {account} are not allowed; allowed: at least 0, adding up to 1")
-        return wanted / totals[:, None]
+        return layout.Orders(wanted, self._totals, hold)
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""
+        return {name: block.copy() for name, block in self._state().items()}
+
+    def load_state_dict(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Take back what `state_dict` returned, in a simulator made with the same settings.
+
+        Raises:
+            DataError: An array is missing or has another shape.
+        """
+        state = self._state()
+        for name, block in state.items():
+            found = saved[name].shape if name in saved else None
+            if found != block.shape:
+                raise DataError(f"saved portfolio has {name!r} of shape {found}; allowed: {block.shape}")
+        for name, block in state.items():
+            block[:] = saved[name]
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"money": self._money, "units": self.units, "bench_units": self._bench_units, "counts": self._counts}
 
 
-def _checked_prices(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+def _checked_prices(panel: Panel) -> np.ndarray:
+    """Return opens and closes as `layout.Bars` has them."""
     money = panel.prices[..., : CLOSE + 1]
     impossible = np.argwhere(~((money > 0.0) & (money < np.inf)))
     if impossible.size:
@@ -216,17 +257,5 @@ def _checked_prices(panel: Panel) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(
             f"row {row} of {panel.symbols[asset]} has prices {money[asset, row].tolist()}; allowed: positive, finite numbers"
         )
-    opens, closes = (np.ascontiguousarray(panel.prices[..., place].T, dtype=np.float64) for place in (OPEN, CLOSE))
-    return opens, closes
-
-
-def _rates(panel: Panel, costs: CostParams | Mapping[str, CostParams]) -> np.ndarray:
-    each = {symbol: costs for symbol in panel.symbols} if isinstance(costs, CostParams) else dict(costs)
-    missing = [symbol for symbol in panel.symbols if symbol not in each]
-    if missing:
-        raise ConfigError(f"costs have no entry for {', '.join(missing)}; allowed: one for each of {', '.join(panel.symbols)}")
-    fees, spreads = (
-        np.array([getattr(each[symbol], name) for symbol in panel.symbols]) for name in ("taker_rate", "half_spread_rate")
-    )
-    keep = 1.0 - fees - spreads
-    return np.stack([fees, spreads, keep, 1.0 / keep])
+    opens = np.where(panel.stale, -panel.prices[..., OPEN], panel.prices[..., OPEN])
+    return np.ascontiguousarray(np.concatenate([opens, panel.prices[..., CLOSE]]).T, dtype=np.float64)
