@@ -32,7 +32,8 @@ from seawall.guards.n_consecutive import NConsecutiveParams
 from seawall.guards.registry import guard_chain
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import Simulator, SimulatorParams
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator
 
 ROWS, FEATURES, WINDOW, BATCH = 100_000, 20, 12, 4_096
 PEERS = {"gym_anytrading": "gym-anytrading", "gym_trading_env": "Gym-Trading-Env"}

@@ -12,7 +12,7 @@ from seawall.core.market import RowRange
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
 from seawall.simulator.actions.registry import action_scheme
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 
 def trace(env: TradingVectorEnv, actions: np.ndarray, seed: int = 3) -> list[bytes]:

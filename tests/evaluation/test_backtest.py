@@ -16,7 +16,7 @@ from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 
 def test_a_long_trade_by_hand():

@@ -16,7 +16,7 @@ from seawall.evaluation.evaluate import Setting, change_rate, rivals
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 SHORT, LONG_ONLY = (-1.0, 0.0, 1.0), (0.0, 1.0)
 

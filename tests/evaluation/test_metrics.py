@@ -20,7 +20,7 @@ from seawall.evaluation.metrics import (
     turnover_per_year,
 )
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 
 def test_total_return_is_last_over_first():

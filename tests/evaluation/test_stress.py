@@ -11,7 +11,7 @@ from worlds import FREE, exposures_ledger, market_of, random_market, straight
 from seawall.core.market import RowRange
 from seawall.evaluation.stress import Replay, StressParams, break_even, delayed, stress
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 COSTS = CostParams(taker_bps=100.0, spread_bps=0.0)
 

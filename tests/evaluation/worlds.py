@@ -17,7 +17,7 @@ from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
 HOUR_MS = 3_600_000

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from seawall.core.market import Market, RowRange
 from seawall.core.timeframe import Timeframe
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import Simulator, SimulatorParams, replay
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator, replay
 
 ROWS, PATHS = 40, 6
 CONSERVED = 1e-9

@@ -21,7 +21,7 @@ from seawall.guards.registry import guard_chain
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 ROWS, WINDOW = 300, 4
 COMPARED = (

@@ -9,9 +9,11 @@ import pytest
 from small_markets import bars, flat_bars, market_of, random_prices
 
 from seawall.core.market import Market
-from seawall.simulator import kernel
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import Simulator, SimulatorParams
+from seawall.simulator.kernel import step
+from seawall.simulator.kernel.layout import RUIN_RATIO, Orders
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator
 
 ONE_PERCENT = CostParams(taker_bps=90.0, spread_bps=20.0)
 FREE = CostParams(taker_bps=0.0, spread_bps=0.0)
@@ -143,7 +145,7 @@ def test_a_gap_at_the_open_liquidates_there_and_the_wanted_trade_is_not_made():
     assert simulator.write_off[0] == pytest.approx(500.0, rel=EXACT)  # 2000 in cash buys back for 2500
     assert simulator.equity[0] == 0.0
     assert bool(result.terminated[0])
-    assert result.reward[0] == math.log(kernel.RUIN_RATIO)
+    assert result.reward[0] == math.log(RUIN_RATIO)
 
 
 def test_a_gap_to_the_margin_liquidates_although_the_wanted_trade_could_be_paid():
@@ -198,12 +200,13 @@ def test_the_parallel_form_gives_the_same_bits_as_the_serial_one():
     market = market_of(random_prices(3, 400, 0.15))
     targets = np.random.default_rng(4).choice([-1.0, -0.3, 0.0, 1.0], (steps, n))
     states = []
-    for form in (kernel.step_serial, kernel.step_parallel):
+    for form in (step.step_serial, step.step_parallel):
         simulator = Simulator(market, n, ONE_PERCENT)
         start = np.arange(n)
         simulator.reset(start, start, start + 100)
         for wanted in targets:
-            form(simulator._prices, simulator._money, simulator._counts, wanted, simulator._rates)
+            orders = Orders(wanted, wanted, wanted, wanted)
+            form(simulator._bars, simulator._accounts, orders, simulator._rules, simulator._flags)
         states.append(simulator.state_dict())
     assert states[0]["money"].tobytes() == states[1]["money"].tobytes()
     assert states[0]["counts"].tobytes() == states[1]["counts"].tobytes()

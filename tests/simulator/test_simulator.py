@@ -11,7 +11,8 @@ from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.rewards.terms import REWARD_TERMS, RewardParams, RewardTerm
-from seawall.simulator.simulator import Simulator, SimulatorParams, replay
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator, replay
 
 COSTS = CostParams()
 

@@ -10,7 +10,7 @@ from seawall.core.params import Params
 from seawall.envs.episodes import StartMode
 from seawall.simulator.accounts import ACCOUNT_FEATURES
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 
 class EpisodeParams(Params):

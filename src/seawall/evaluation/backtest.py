@@ -11,7 +11,8 @@ from seawall.engine.decision import DecisionLoop, DecisionRecords
 from seawall.evaluation.ledger import Ledger, ledger_of
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import Simulator, SimulatorParams
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator
 
 
 def backtest(

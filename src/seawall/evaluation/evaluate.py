@@ -20,7 +20,7 @@ from seawall.evaluation.stress import Replay, stress
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 
 
 @dataclass(frozen=True)

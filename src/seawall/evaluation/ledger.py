@@ -18,7 +18,7 @@ from seawall.core.errors import DataError
 from seawall.core.files import replacing_file, to_json
 from seawall.core.timeframe import periods_per_year
 from seawall.engine.decision import DecisionRecords
-from seawall.simulator.kernel import RUIN_RATIO
+from seawall.simulator.kernel.layout import RUIN_RATIO
 
 COLUMNS = (
     "timestamp",

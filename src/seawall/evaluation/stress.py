@@ -13,8 +13,8 @@ from seawall.core.params import Params
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import sharpe
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.kernel import RUIN_RATIO
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.kernel.layout import RUIN_RATIO
+from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import replay as replay_paths
 
 _GRID = 33

@@ -9,7 +9,8 @@ from seawall.core.protocols import Policy
 from seawall.engine.decision import DecisionLoop
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
-from seawall.simulator.simulator import Simulator, SimulatorParams
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator
 
 SEGMENTS = 16
 _LEAST_DECISIONS = 64

@@ -30,7 +30,8 @@ from seawall.market.splits import chronological_split
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, Featured, featured
 from seawall.recipes.schema import FileData, Recipe
-from seawall.simulator.simulator import SimulatorParams, replay
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import replay
 
 RECIPE_BARS = 20_000
 _REWARD_BARS = 1_500

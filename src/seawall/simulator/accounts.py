@@ -10,7 +10,7 @@ from numba import njit
 
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
-from seawall.simulator.kernel import ENTRY_PRICE, EQUITY, HELD_BARS, PEAK_EQUITY, QUANTITY, ROW
+from seawall.simulator.kernel.layout import ENTRY_PRICE, EQUITY, HELD_BARS, PEAK_EQUITY, QUANTITY, ROW
 
 ACCOUNT_FEATURES: dict[str, str] = {
     "exposure": "value of the position at this close over equity, signed; 0 when flat",

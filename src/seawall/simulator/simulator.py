@@ -6,53 +6,38 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from pydantic import Field, model_validator
 
-from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import Market, RowRange
-from seawall.core.params import Params
-from seawall.simulator import kernel
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.rewards.terms import RewardParams, weighted_reward
+from seawall.simulator.kernel import episodes, layout, step
+from seawall.simulator.kernel.layout import Accounts, Orders
+from seawall.simulator.latency import DelayedOrders
+from seawall.simulator.rewards.terms import weighted_reward
+from seawall.simulator.rules import bars_of, flags_of, rules_of
+from seawall.simulator.settings import SimulatorParams
 
 PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
 _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = 1e-300
+_NO_TERMS = np.zeros(0)
 
 
-class SimulatorParams(Params):
-    """Settings of the accounts."""
+class OrderTerms(NamedTuple):
+    """What orders carry beside their target, as shares of a price, float64, shape (N,) each; 0 for none.
 
-    initial_equity: float = Field(
-        default=10_000.0, gt=0.0, le=1e15, description="Equity at the start of an episode, in quote units"
-    )
-    maintenance_margin: float = Field(
-        default=0.05, ge=0.0, lt=1.0, description="A position is liquidated once equity is no more than this share of its value"
-    )
-    max_exposure: float = Field(
-        default=1.0, gt=0.0, le=100.0, description="Largest absolute target exposure, as a fraction of equity"
-    )
-    reward: RewardParams = Field(default=RewardParams(), description="Weights of the terms of the per-bar reward")
-    threads: int = Field(
-        default=1,
-        ge=1,
-        le=1_024,
-        description="Threads that share a step of 2,048 accounts or more, with the same result; they pay on idle cores only, "
-        "since each step waits for the slowest",
-    )
+    Attributes:
+        limit: How far from the last close an order rests: below it to buy, above it to sell. 0 trades at the open.
+        take_profit: Distance of the take-profit from the average entry.
+        stop_loss: Distance of the stop-loss from the average entry.
+    """
 
-    @model_validator(mode="after")
-    def _exposure_leaves_margin(self) -> SimulatorParams:
-        if self.max_exposure * self.maintenance_margin >= 1.0:
-            raise ValueError(
-                f"max_exposure {self.max_exposure} is liquidated at once by maintenance_margin {self.maintenance_margin}; "
-                "allowed: a product below 1"
-            )
-        return self
+    limit: np.ndarray
+    take_profit: np.ndarray
+    stop_loss: np.ndarray
 
 
 class StepResult(NamedTuple):
@@ -60,7 +45,7 @@ class StepResult(NamedTuple):
 
     Attributes:
         reward: Weighted sum of the reward terms, float64, shape (N,).
-        terminated: Whether the account was liquidated, bool, shape (N,).
+        terminated: Whether the account was liquidated or reached its largest loss, bool, shape (N,).
         truncated: Whether the account reached the last row of its episode, bool, shape (N,).
     """
 
@@ -88,26 +73,38 @@ class Simulator:
         entry_price: Average price at which the position was entered.
         cost_multiple: Factor on the costs of each account; write to it freely, at any time.
         log_return: log(equity / equity one bar ago), floored at ruin; the parts from here on are those of the last bar.
-        price_pnl: Profit from prices: change of equity + fee + spread − write_off.
+        price_pnl: Profit from prices: change of equity + fee + spread + slippage + financing + funding − write_off.
         fee: Commission paid.
         spread: Half-spread paid.
+        slippage: Slippage paid.
+        financing: Interest paid, negative where earned.
+        funding: Funding paid, likewise.
         traded_notional: Value of what was traded.
         fill_price: Price before costs of the last fill; NaN where nothing was traded.
-        write_off: Debt forgiven at liquidation.
+        order_price: Price before costs at which an order was filled, in a bar in which a rule may have closed the position after
+            it; NaN where none was.
+        write_off: Debt forgiven where an account could not pay.
+        closed_pnl: Profit of what was closed in the bar, after the costs of closing it.
+        closed_value: Value at entry of what was closed in the bar.
+        exit_code: Why a rule closed the position, a place in `EXIT_NAMES`, int64; 0 where none did.
+        order_is_working: Whether an order, or a part of one, waits to be filled, int64.
     """
 
-    def __init__(self, market: Market, n: int, costs: CostParams, params: SimulatorParams | None = None) -> None:
+    def __init__(
+        self, market: Market, n: int, costs: CostParams, params: SimulatorParams | None = None, *, terms: bool = False
+    ) -> None:
         """Allocate the accounts; call `reset` before the first `step`.
 
         Args:
             market: Prices; its other blocks are not read, save the timestamps.
             n: Number of accounts, N.
-            costs: Costs of a fill, before `cost_multiple`.
+            costs: Costs of a fill and of holding, before `cost_multiple`.
             params: Settings of the accounts.
+            terms: Whether orders carry their own limit, take-profit and stop-loss; those of `params` are not read then.
 
         Raises:
             ConfigError: `n` is below 1.
-            DataError: A price is not a positive number.
+            DataError: A price is not a positive number, or a volume that is needed is none.
         """
         if n < 1:
             raise ConfigError(f"a simulator of {n} accounts was asked for; allowed: at least 1")
@@ -116,32 +113,45 @@ class Simulator:
         self.costs = costs
         self.params = params if params is not None else SimulatorParams()
         self._threads = min(self.params.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
-        self._prices = _checked_prices(market)
+        self._terms = terms
+        self._flags = flags_of(costs, self.params, terms=terms)
+        self._bars = bars_of(market, costs, self.params, self._flags)
+        self._rules = rules_of(costs, self.params)
         self._bounds = np.array(market.starts, dtype=np.int64)
-        self._dearest = 1.0 / max(costs.rate * self.params.max_exposure, _LEAST_RATE)
-        self._rates = kernel.Rates(costs.taker_rate, costs.half_spread_rate, self.params.maintenance_margin)
-        self._money = np.zeros((kernel.STATE + kernel.LEDGER, n + _PADDING))
-        self._counts = np.zeros((kernel.COUNTS, n + _PADDING), dtype=np.int64)
+        self._dearest = 1.0 / max(costs.highest_rate * self.params.max_exposure, _LEAST_RATE)
+        self._money = np.zeros((layout.STATE + layout.LEDGER, n + _PADDING))
+        self._counts = np.zeros((layout.COUNTS, n + _PADDING), dtype=np.int64)
+        self._accounts = Accounts(self._money, self._counts)
         self._name_arrays()
+        latency = self.params.orders.latency_bars
+        self._delay = DelayedOrders(latency, n, terms=terms) if latency else None
         self.episode[:] = -1
         self.cost_multiple[:] = 1.0
 
     def _name_arrays(self) -> None:
         """Give each row of the blocks its public name."""
         money, counts = self._money[:, : self.n], self._counts[:, : self.n]
-        self._ledger = money[kernel.STATE :]
+        self._ledger = money[layout.STATE :]
         self.target, self.quantity, self.cash, self.equity = money[:4]
-        self.peak_equity, self.entry_price, self.cost_multiple = money[4 : kernel.STATE]
-        self.log_return, self.price_pnl, self.fee, self.spread, self.traded_notional, self.fill_price, self.write_off = self._ledger
-        self.row, self.stop, self.held_bars, self.episode, self._terminated, self._truncated, self._liquidated = counts
+        self.peak_equity, self.entry_price, self.cost_multiple, self.start_equity = money[4:8]
+        self.log_return, self.price_pnl, self.fee, self.spread, self.slippage, self.financing, self.funding = self._ledger[:7]
+        self.traded_notional, self.fill_price, self.order_price, self.write_off = self._ledger[7:11]
+        self.closed_pnl, self.closed_value = self._ledger[11:]
+        self.row, self.stop, self.held_bars, self.episode, self.order_is_working = counts[:5]
+        self._terminated, self._truncated, self.exit_code = counts[5:]
 
     @property
     def liquidated(self) -> np.ndarray:
         """Whether the last bar liquidated the position, bool, shape (N,); a new array."""
-        return self._liquidated != 0
+        return self.exit_code == layout.MARGIN_EXIT
 
     def reset(
-        self, indices: np.ndarray, start_rows: np.ndarray, stop_rows: np.ndarray, start_target: np.ndarray | None = None
+        self,
+        indices: np.ndarray,
+        start_rows: np.ndarray,
+        stop_rows: np.ndarray,
+        start_target: np.ndarray | None = None,
+        factors: np.ndarray | None = None,
     ) -> None:
         """Start a new episode in some accounts.
 
@@ -151,6 +161,8 @@ class Simulator:
             stop_rows: One past the last row of the episode, shape (K,), at least `start_rows` + 2.
             start_target: Exposure held from the start, shape (K,). A position other than 0 appears at the close of
                 the start row without cost: for exploration in training only. None starts flat.
+            factors: Factors on commission, spread and slippage of the episode, float64, shape (3, K), heeded where the costs
+                are drawn anew for each episode; None leaves them as they are.
 
         Raises:
             ConfigError: An episode has no decision or crosses the bounds of a series.
@@ -167,9 +179,13 @@ class Simulator:
         limit = self.params.max_exposure
         if not (np.abs(targets) <= limit).all():
             raise InvariantError(f"start targets {targets.tolist()} are not all allowed; allowed: {-limit} to {limit}")
-        start = np.empty((2, len(accounts)))
+        start = np.ones((5, len(accounts)))
         start[0], start[1] = targets, self.params.initial_equity
-        kernel.open_episodes(self._prices, self._money, self._counts, accounts, rows, start)
+        if factors is not None:
+            start[2:] = factors
+        episodes.open_episodes(self._bars.prices, self._accounts, accounts, rows, start)
+        if self._delay is not None:
+            self._delay.reset(accounts, targets)
 
     def _series_after(self, rows: np.ndarray) -> np.ndarray:
         """Return, for each row, the number of series that start at it or before."""
@@ -188,45 +204,69 @@ class Simulator:
     def _check(self, targets: np.ndarray) -> None:
         """Refuse exposures that are not numbers or too large, costs for which no trade can be sized, and unset accounts."""
         limit, dearest = self.params.max_exposure, self._dearest
-        code, account = kernel.refusal(self._money, self._counts, targets, limit, dearest)
-        if code == kernel.BAD_TARGET:
+        code, account = episodes.refusal(self._accounts, targets, limit, dearest)
+        if code == episodes.BAD_TARGET:
             raise InvariantError(
                 f"target exposure {targets[account]} of account {account} is not allowed; allowed: {-limit} to {limit}"
             )
-        if code == kernel.BAD_COSTS:
+        if code == episodes.BAD_COSTS:
             raise InvariantError(
                 f"cost multiple {self.cost_multiple[account]} of account {account} is not allowed; allowed: at least 0 and below "
-                f"{dearest}, where costs of {self.costs.rate} a unit would eat a whole trade"
+                f"{dearest}, where costs of {self.costs.highest_rate} a unit would eat a whole trade"
             )
-        if code == kernel.NEVER_RESET:
+        if code == episodes.NEVER_RESET:
             raise InvariantError(f"account {account} was stepped before it was reset")
 
-    def step(self, targets: np.ndarray) -> StepResult:
-        """Fill the wanted exposures at the next open and mark every account at the next close.
+    def step(self, targets: np.ndarray, terms: OrderTerms | None = None) -> StepResult:
+        """Send orders for the wanted exposures, fill them at the next open, and mark every account at the next close.
 
         An account whose episode has ended stands still, earns 0, and keeps its flags until it is reset.
 
         Args:
             targets: Wanted exposure as a fraction of equity, float64, shape (N,), decided at the close of `row`.
+            terms: What the orders carry, where the simulator was built for it.
 
         Raises:
-            InvariantError: A target, a cost multiple or the shape is not allowed, or an account was never reset.
+            InvariantError: A target, a term, a cost multiple or the shape is not allowed, or an account was never reset.
         """
         wanted = np.ascontiguousarray(targets, dtype=np.float64)
         if wanted.shape != (self.n,):
             raise InvariantError(f"targets have shape {wanted.shape}; allowed: ({self.n},)")
         self._check(wanted)
+        orders = Orders(wanted, *self._checked_terms(terms))
+        if self._delay is not None:
+            orders = self._delay.passed(orders)
         if self._threads > 1:
             numba.set_num_threads(self._threads)
-            kernel.step_parallel(self._prices, self._money, self._counts, wanted, self._rates)
+            step.step_parallel(self._bars, self._accounts, orders, self._rules, self._flags)
         else:
-            kernel.step_serial(self._prices, self._money, self._counts, wanted, self._rates)
+            step.step_serial(self._bars, self._accounts, orders, self._rules, self._flags)
+        if self._delay is not None:
+            self._delay.forget(self.exit_code != 0)
         reward = weighted_reward(self._ledger, self.params.reward.weights)
         return StepResult(reward, self._terminated != 0, self._truncated != 0)
 
+    def _checked_terms(self, terms: OrderTerms | None) -> OrderTerms:
+        if not self._terms:
+            if terms is not None:
+                raise InvariantError("orders carry terms, which this simulator was not built for; allowed: none, or terms=True")
+            return OrderTerms(_NO_TERMS, _NO_TERMS, _NO_TERMS)
+        if terms is None:
+            raise InvariantError("orders carry no terms, which this simulator was built for; allowed: OrderTerms")
+        given = OrderTerms(*(np.ascontiguousarray(part, dtype=np.float64) for part in terms))
+        for name, part in zip(OrderTerms._fields, given, strict=True):
+            wrong = ~((part >= 0.0) & (part < 1.0)) if part.shape == (self.n,) else np.ones(1, dtype=np.bool_)
+            if wrong.any():
+                raise InvariantError(
+                    f"{name} of the orders is {part[np.argmax(wrong)] if part.size else part.tolist()} with shape {part.shape}; "
+                    f"allowed: at least 0 and below 1, shape ({self.n},)"
+                )
+        return given
+
     def view(self) -> AccountView:
         """Return what the decision desk reads, without copying the accounts."""
-        return AccountView(self.target, self.equity, self.peak_equity, self.market.timestamps[self.row])
+        target = self.target if self._delay is None else self._delay.target
+        return AccountView(target, self.equity, self.peak_equity, self.market.timestamps[self.row])
 
     def account_rows(self, columns: tuple[str, ...]) -> np.ndarray:
         """Return named account features, known at the close of `row`.
@@ -243,11 +283,15 @@ class Simulator:
 
     def fill_account_rows(self, codes: np.ndarray, out: np.ndarray) -> None:
         """Write account features into the first columns of an array; see `accounts.fill_account_rows`."""
-        fill_account_rows(self._prices, self._money, self._counts, codes, out)
+        fill_account_rows(self._bars.prices, self._money, self._counts, codes, out)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return copies of every block, from which `load_state_dict` goes on exactly."""
-        return {"money": self._money.copy(), "counts": self._counts.copy()}
+        return {name: block.copy() for name, block in self._blocks().items()}
+
+    def _blocks(self) -> dict[str, np.ndarray]:
+        blocks = {"money": self._money, "counts": self._counts}
+        return blocks if self._delay is None else {**blocks, **self._delay.blocks()}
 
     def load_state_dict(self, saved: dict[str, np.ndarray]) -> None:
         """Take back what `state_dict` returned.
@@ -255,7 +299,7 @@ class Simulator:
         Raises:
             DataError: A block is missing or has another shape.
         """
-        for name, block in {"money": self._money, "counts": self._counts}.items():
+        for name, block in self._blocks().items():
             if name not in saved or saved[name].shape != block.shape:
                 found = saved[name].shape if name in saved else "none"
                 raise DataError(f"saved accounts: block {name!r} has shape {found}; {block.shape} is needed")
@@ -271,29 +315,18 @@ class Simulator:
             Equity at each close, float64, shape (bars + 1, N); row 0 is the equity before the first decision.
 
         Raises:
-            InvariantError: As in `step`.
+            InvariantError: As in `step`, or orders carry terms or arrive late, which paths cannot.
         """
+        if self._terms or self._delay is not None:
+            raise InvariantError("whole paths know neither terms of orders nor latency; allowed: bar by bar, with step")
         wanted = np.ascontiguousarray(targets, dtype=np.float64)
         if wanted.ndim != 2 or wanted.shape[1] != self.n:
             raise InvariantError(f"target paths have shape {wanted.shape}; allowed: (bars, {self.n})")
         for bar in wanted:
             self._check(bar)
         equity = np.empty((len(wanted) + 1, self.n))
-        kernel.run_path(self._prices, self._money, self._counts, wanted, self._rates, equity)
+        step.run_path(self._bars, self._accounts, wanted, self._rules, self._flags, equity)
         return equity
-
-
-def _checked_prices(market: Market) -> np.ndarray:
-    """Return the price block as a plain read-only array, refusing prices that cannot be."""
-    prices = np.ascontiguousarray(market.prices, dtype=np.float64).view(np.ndarray)
-    money = prices[:, : CLOSE + 1]
-    impossible = ~((money > 0.0) & (money < np.inf))
-    if impossible.any():
-        row = int(np.flatnonzero(impossible)[0]) // money.shape[1]
-        raise DataError(f"row {row} of the market has prices {money[row].tolist()}; allowed: positive, finite numbers")
-    prices = prices.view()
-    prices.flags.writeable = False
-    return prices
 
 
 def replay(

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from seawall.core.params import Params
-from seawall.simulator.kernel import LOG_RETURN, STATE
+from seawall.simulator.kernel.layout import LOG_RETURN, STATE
 
 RewardFunction = Callable[[np.ndarray], np.ndarray]
 
