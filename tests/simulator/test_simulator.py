@@ -10,7 +10,9 @@ from small_markets import flat_bars, market_of, random_prices
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.rewards.terms import REWARD_TERMS, RewardParams, RewardTerm
+from seawall.simulator.rewards.params import RewardParams
+from seawall.simulator.rewards.term import RewardTerm
+from seawall.simulator.rewards.terms import REWARD_TERMS
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import Simulator, replay
 
@@ -117,7 +119,7 @@ def test_the_reward_is_the_weighted_sum_of_its_terms():
 
 
 def test_several_terms_add_up_and_the_longest_horizon_counts(monkeypatch):
-    monkeypatch.setitem(REWARD_TERMS, "one", RewardTerm(lambda ledger: np.ones(ledger.shape[1]), 5, "one a bar"))
+    monkeypatch.setitem(REWARD_TERMS, "one", RewardTerm(lambda bar: np.ones(bar.n), "one a bar", horizon=5))
     reward = RewardParams(weights={"log_return": 2.0, "one": 0.5})
     simulator = started(reward=reward)
     result = simulator.step(np.ones(3))

@@ -10,7 +10,7 @@ from seawall.core.params import Params, as_value_error
 from seawall.market.hours.calendars import calendar
 from seawall.market.hours.sessions import trading_window
 from seawall.market.hours.specs import MarketSpec
-from seawall.simulator.rewards.terms import RewardParams
+from seawall.simulator.rewards.params import RewardParams
 
 _PER_BPS = 1e-4
 

@@ -14,7 +14,8 @@ from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import episodes, layout, step
 from seawall.simulator.kernel.layout import Accounts, Orders
 from seawall.simulator.latency import DelayedOrders
-from seawall.simulator.rewards.terms import weighted_reward
+from seawall.simulator.rewards.bar import BarView, Before
+from seawall.simulator.rewards.reward import Reward
 from seawall.simulator.rules import bars_of, flags_of, rules_of
 from seawall.simulator.settings import SimulatorParams
 
@@ -22,7 +23,7 @@ PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
 _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
-_LEAST_RATE = 1e-300
+_LEAST_RATE = _LEAST_EQUITY = 1e-300
 _NO_TERMS = np.zeros(0)
 
 
@@ -88,6 +89,7 @@ class Simulator:
         closed_value: Value at entry of what was closed in the bar.
         exit_code: Why a rule closed the position, a place in `EXIT_NAMES`, int64; 0 where none did.
         order_is_working: Whether an order, or a part of one, waits to be filled, int64.
+        reward: The reward, whose terms of the last bar and sums over the episode may be read.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Simulator:
         self._name_arrays()
         latency = self.params.orders.latency_bars
         self._delay = DelayedOrders(latency, n, terms=terms) if latency else None
+        self.reward = Reward(self.params.reward, market, n)
         self.episode[:] = -1
         self.cost_multiple[:] = 1.0
 
@@ -186,6 +189,7 @@ class Simulator:
         episodes.open_episodes(self._bars.prices, self._accounts, accounts, rows, start)
         if self._delay is not None:
             self._delay.reset(accounts, targets)
+        self.reward.reset(accounts)
 
     def _series_after(self, rows: np.ndarray) -> np.ndarray:
         """Return, for each row, the number of series that start at it or before."""
@@ -217,7 +221,7 @@ class Simulator:
         if code == episodes.NEVER_RESET:
             raise InvariantError(f"account {account} was stepped before it was reset")
 
-    def step(self, targets: np.ndarray, terms: OrderTerms | None = None) -> StepResult:
+    def step(self, targets: np.ndarray, terms: OrderTerms | None = None, signals: np.ndarray | None = None) -> StepResult:
         """Send orders for the wanted exposures, fill them at the next open, and mark every account at the next close.
 
         An account whose episode has ended stands still, earns 0, and keeps its flags until it is reset.
@@ -225,26 +229,48 @@ class Simulator:
         Args:
             targets: Wanted exposure as a fraction of equity, float64, shape (N,), decided at the close of `row`.
             terms: What the orders carry, where the simulator was built for it.
+            signals: −1 sell, 0 hold, +1 buy, for rewards that look at what was asked for; shape (N,). The sign of the change of the
+                target where None.
 
         Raises:
-            InvariantError: A target, a term, a cost multiple or the shape is not allowed, or an account was never reset.
+            InvariantError: A target, a term, a cost multiple or the shape is not allowed, an account was never reset, or a reward
+                is not a finite number.
         """
         wanted = np.ascontiguousarray(targets, dtype=np.float64)
         if wanted.shape != (self.n,):
             raise InvariantError(f"targets have shape {wanted.shape}; allowed: ({self.n},)")
         self._check(wanted)
         orders = Orders(wanted, *self._checked_terms(terms))
-        if self._delay is not None:
-            orders = self._delay.passed(orders)
+        if self.reward.plain:
+            self._fill(orders)
+            earned = self.log_return * self.params.reward.scale * self.params.reward.weights["log_return"]
+            self.reward.sums[0] += earned
+            clip = self.params.reward.clip
+            reward = earned if clip is None else np.clip(earned, -clip, clip)
+        else:
+            reward = self._fill_and_judge(orders, signals)
+        return StepResult(reward, self._terminated != 0, self._truncated != 0)
+
+    def _fill(self, orders: Orders) -> None:
+        """Take every account one bar on."""
+        arriving = orders if self._delay is None else self._delay.passed(orders)
         if self._threads > 1:
             numba.set_num_threads(self._threads)
-            step.step_parallel(self._bars, self._accounts, orders, self._rules, self._flags)
+            step.step_parallel(self._bars, self._accounts, arriving, self._rules, self._flags)
         else:
-            step.step_serial(self._bars, self._accounts, orders, self._rules, self._flags)
+            step.step_serial(self._bars, self._accounts, arriving, self._rules, self._flags)
         if self._delay is not None:
             self._delay.forget(self.exit_code != 0)
-        reward = weighted_reward(self._ledger, self.params.reward.weights)
-        return StepResult(reward, self._terminated != 0, self._truncated != 0)
+
+    def _fill_and_judge(self, orders: Orders, signals: np.ndarray | None) -> np.ndarray:
+        """Take every account one bar on, and return its reward."""
+        decided = self.target if self._delay is None else self._delay.target
+        asked = np.sign(orders.target - decided).astype(np.int8) if signals is None else np.asarray(signals)
+        equity = np.maximum(self.equity, _LEAST_EQUITY)
+        before = Before(self.quantity.copy(), self.entry_price.copy(), equity, self.peak_equity.copy())
+        ended = (self._terminated | self._truncated) != 0
+        self._fill(orders)
+        return self.reward.earned(BarView(self.market, self._accounts, self.n, before, asked), ended if ended.any() else None)
 
     def _checked_terms(self, terms: OrderTerms | None) -> OrderTerms:
         if not self._terms:
@@ -290,8 +316,8 @@ class Simulator:
         return {name: block.copy() for name, block in self._blocks().items()}
 
     def _blocks(self) -> dict[str, np.ndarray]:
-        blocks = {"money": self._money, "counts": self._counts}
-        return blocks if self._delay is None else {**blocks, **self._delay.blocks()}
+        late = {} if self._delay is None else self._delay.blocks()
+        return {"money": self._money, "counts": self._counts, **late, **self.reward.blocks()}
 
     def load_state_dict(self, saved: dict[str, np.ndarray]) -> None:
         """Take back what `state_dict` returned.
