@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import warnings
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from small_worlds import FEATURES, ROWS, batch, random_actions, world
+from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from seawall.core.market import RowRange
 from seawall.envs.params import EnvironmentParams
@@ -25,6 +28,22 @@ def single(scheme: str = "sell_buy_hold", **settings: object) -> TradingEnv:
 @pytest.mark.parametrize("scheme", ACTION_SCHEMES)
 def test_it_passes_the_checker_of_gymnasium(observation, scheme):
     check_env(single(scheme, observation=observation), skip_render_check=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*Box observation space:UserWarning")
+def test_every_render_mode_passes_the_checker_of_gymnasium():
+    scheme = action_scheme("target_exposure", short=True)
+    made = gymnasium.make(ENVIRONMENT_ID, market=world(), rows=RowRange(0, ROWS), scheme=scheme, render_mode="ansi")
+    check_env(made.unwrapped)
+
+
+@pytest.mark.filterwarnings("ignore:Your observation window has an unconventional shape")  # flattened, as that library does itself
+@pytest.mark.parametrize("scheme", ACTION_SCHEMES)
+def test_it_passes_the_checker_of_stable_baselines3(scheme):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="(?!Your observation window)")
+        check_env_for_sb3(single(scheme, observation="window"))
+        check_env_for_sb3(TradingEnv(world(), RowRange(0, ROWS), action_scheme(scheme, short=False), render_mode="rgb_array"))
 
 
 def test_it_is_made_by_its_registered_name():

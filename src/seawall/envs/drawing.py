@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -82,12 +83,17 @@ class Canvas:
             size: Height of the font in pixels.
             anchor: ``l``, ``m`` or ``r`` for left, middle or right, then ``a``, ``m`` or ``d`` for top, middle or bottom.
         """
-        font = ImageFont.load_default(size * _SCALE)
-        self._pen.text((place[0] * _SCALE, place[1] * _SCALE), text, fill=colour, font=font, anchor=anchor)
+        self._pen.text((place[0] * _SCALE, place[1] * _SCALE), text, fill=colour, font=_font(size), anchor=anchor)
 
     def array(self) -> np.ndarray:
         """Return the image, uint8, shape (height, width, 3); a new array."""
         return np.array(self._image.resize((self.width, self.height), Image.Resampling.BOX))
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """Return the font that comes with the imaging library."""
+    return ImageFont.load_default(size * _SCALE)
 
 
 def value_range(*blocks: np.ndarray) -> tuple[float, float]:

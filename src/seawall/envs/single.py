@@ -8,9 +8,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme
 from seawall.envs.params import EnvironmentParams
+from seawall.envs.trail import Trail, describe
 from seawall.envs.vector import TradingVectorEnv
 from seawall.simulator.desk import Guards
 
@@ -22,11 +24,15 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
 
     Observations are those of the vector environment without the leading axis.
 
+    Where a render mode is given, `render` shows the last bars: ``ansi`` as lines of text, ``rgb_array`` as a picture of candles,
+    trades and equity. Without one, nothing is remembered for it.
+
     Attributes:
         batch: The vector environment of one behind it, whose simulator and desk may be read.
+        render_mode: ``ansi``, ``rgb_array`` or None.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own type)
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's own type)
 
     def __init__(
         self,
@@ -37,6 +43,7 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
         params: EnvironmentParams | None = None,
         guards: Guards | None = None,
         seed: int = 0,
+        render_mode: str | None = None,
     ) -> None:
         """Build the account; call `reset` before the first `step`.
 
@@ -47,14 +54,20 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             params: Settings; None for the defaults with windows as observations.
             guards: The chain of guards, or None.
             seed: Seed of the episodes, until `reset` is given another.
+            render_mode: What `render` returns: ``ansi``, ``rgb_array``, or None for nothing.
 
         Raises:
-            ConfigError: A range is too short or leaves its series, or an exposure level exceeds the largest allowed.
+            ConfigError: A range is too short or leaves its series, an exposure level exceeds the largest allowed, or the render
+                mode is unknown.
         """
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ConfigError(f"render mode {render_mode!r} is unknown; allowed: {self.metadata['render_modes']} or None")
         chosen = params if params is not None else EnvironmentParams(observation="window")
         self.batch = TradingVectorEnv(market, rows, 1, scheme, params=chosen, guards=guards, seed=seed)
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
+        self.render_mode = render_mode
+        self._trail = None if render_mode is None else Trail(self.batch)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -62,6 +75,8 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
         """Start a new episode; see `TradingVectorEnv.reset`."""
         super().reset(seed=seed, options=options)
         self.batch.reset(seed=seed, options=options)
+        if self._trail is not None:
+            self._trail.begin()
         return self._observe(), {}
 
     def action_masks(self) -> np.ndarray:
@@ -81,8 +96,34 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             InvariantError: The action is not in the numbering, or `reset` was never called.
         """
         reward, terminated, truncated = self.batch.advance(np.array([action]))
+        if self._trail is not None:
+            self._trail.note()
         details = {"illegal_moves": int(self.batch.desk.illegal_moves[0])}
         return self._observe(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), details
+
+    def render(self) -> Any:
+        """Show the last bars of the episode.
+
+        Returns:
+            As the render mode says: lines of text; a picture, uint8, shape (480, 800, 3); or None where there is no mode.
+
+        Raises:
+            InvariantError: `reset` was never called.
+        """
+        if self._trail is None:
+            gymnasium.logger.warn(
+                "render was called without a render mode; give one when the environment is made: render_mode='ansi'"
+            )
+            return None
+        closes = len(self._trail)
+        if not closes:
+            raise InvariantError("render was called before the environment was reset")
+        if self.render_mode == "ansi":
+            return describe(self.batch, decided=closes > 1)
+        # Drawing needs an imaging library, which stepping does not.
+        from seawall.envs.picture import picture
+
+        return picture(self.batch, self._trail.record())
 
     def _observe(self) -> dict[str, np.ndarray]:
         return {name: np.asarray(block[0]) for name, block in self.batch.observe().items()}
