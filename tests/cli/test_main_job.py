@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -70,6 +71,18 @@ def test_other_costs_are_judged_apart_from_the_runs_own_numbers(seawall, run):
     assert free["ensemble"]["costs"]["total"] == 0
     assert run.metrics.read_bytes() == before
     assert "judged" in free["metrics"]
+
+
+def test_a_run_is_judged_under_stress_whose_numbers_are_told_beside_its_name(seawall, run):
+    calm, storm = (seawall("backtest", run.path, *words, "--json").json for words in ((), ("costs.stress=high_volatility",)))
+    assert storm["run"]["costs"]["spread_bps"] == 2 * calm["run"]["costs"]["spread_bps"] == 4.0
+    before, under = (document["baselines"]["buy_and_hold"]["costs"]["spread"] for document in (calm, storm))
+    assert under == pytest.approx(2.0 * before, rel=1e-3)
+    assert storm["metrics"] != calm["metrics"]
+    assert "high_volatility" in Path(storm["report"]).read_text(encoding="utf-8")
+    refused = seawall("backtest", run.path, "costs.stress=crash")
+    assert refused.code == 2
+    assert "stress 'crash' is unknown; allowed: high_volatility, flash_crash" in refused.err
 
 
 def test_report_names_its_page(seawall, trained):

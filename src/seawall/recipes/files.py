@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from seawall.core.errors import ConfigError
+from seawall.recipes.named_costs import anew_where_named, found_beside
 
 # A section given as one word means its main key: data=btc.parquet, agent=ppo.
 _SHORTHANDS: dict[str, str] = {"data": "path", "agent": "kind", "network": "kind"}
@@ -49,7 +50,10 @@ def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dic
     Raises:
         ConfigError: An override cannot be read.
     """
-    changed = dict(mapping)
+    layer: dict[str, Any] = {}
+    for override in overrides:
+        _override(layer, override)
+    changed = anew_where_named(mapping, layer)
     for override in overrides:
         _override(changed, override)
     return changed
@@ -104,7 +108,7 @@ def _resolve(reference: str) -> Path:
 def _read_with_parents(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
         raise ConfigError(f"recipe {path} extends itself: {' -> '.join(item.name for item in (*seen, path.resolve()))}")
-    mapping = _read(path)
+    mapping = found_beside(_read(path), path.parent)
     parent = mapping.pop("extends", None)
     if parent is None:
         return mapping
@@ -112,7 +116,7 @@ def _read_with_parents(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ConfigError(f"{path}: extends is {parent!r}; allowed: one recipe's name or path")
     beside = path.parent / parent
     base = _read_with_parents(beside if beside.is_file() else _resolve(parent), (*seen, path.resolve()))
-    return _merge(base, mapping)
+    return _merge(anew_where_named(base, mapping), mapping)
 
 
 def _read(path: Path) -> dict[str, Any]:

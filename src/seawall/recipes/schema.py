@@ -25,11 +25,12 @@ from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
+from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
 from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.simulator import SimulatorParams
+from seawall.simulator.settings import SimulatorParams
 from seawall.training.rl import TrainingParams
 
 AGENTS: dict[str, type[Params]] = {"ppo": PPOParams}
@@ -142,6 +143,14 @@ class SeedsParams(TrainingParams):
         return tuple(range(self.seed, self.seed + self.n_seeds))
 
 
+class CostNames(Params):
+    """What the numbers of `costs` were named by; a record, which decides nothing."""
+
+    symbol: str | None = Field(default=None, description="Symbol whose costs they started from")
+    file: str | None = Field(default=None, description="File of costs in which names were looked up first")
+    stress: str | None = Field(default=None, description="Preset of stress that they are under")
+
+
 class Recipe(Params):
     """Everything that a run depends on."""
 
@@ -157,6 +166,7 @@ class Recipe(Params):
     environment: EnvironmentSection = Field(default_factory=EnvironmentSection)
     simulator: SimulatorParams = Field(default_factory=SimulatorParams)
     costs: CostParams = Field(default_factory=CostParams)
+    costs_from: CostNames = Field(default_factory=CostNames)
     guards: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Guards by name, applied in this order; null removes one"
     )
@@ -216,8 +226,8 @@ class Recipe(Params):
         return self
 
     def digest(self) -> str:
-        """Return the hash of the resolved recipe."""
-        return digest(self.model_dump(mode="json"))
+        """Return the hash of the resolved recipe: of its numbers, whatever names they came from."""
+        return digest(self.model_dump(mode="json", exclude={SOURCES}))
 
 
 def load_recipe(reference: str, overrides: Sequence[str] = (), plugins: Iterable[Path] = ()) -> Recipe:
@@ -246,7 +256,7 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
         ConfigError: As for `load_recipe`.
     """
     try:
-        recipe = Recipe.model_validate(dict(mapping))
+        recipe = Recipe.model_validate(with_plain_costs(mapping, origin))
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError(f"recipe {origin}: " + "; ".join(lines)) from error
