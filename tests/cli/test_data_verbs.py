@@ -228,6 +228,31 @@ def test_markets_are_told_and_an_unknown_one_is_refused(seawall, tmp_path):
     assert seawall("data", "markets", "DOGE", "--file", own, "--json").json["markets"][0]["lot_size"] == 1
 
 
+def test_costs_are_told_by_symbol_and_under_stress_and_what_is_wrong_is_refused(seawall, tmp_path):
+    document = seawall("data", "costs", "ethusdt", "--json").json
+    [eth] = document["costs"]
+    assert (eth["symbol"], eth["taker_bps"], eth["slippage"]["size_impact"]) == ("ETH", 2.5, 0.1)
+    assert document["stress"]["flash_crash"]["slippage_multiple"] == 10.0
+    own = tmp_path / "mine.yaml"
+    own.write_text(
+        "costs: {DOGE: {taker_bps: 0.0000125, financing_apr: 0.0123}}\nstress: {mine: {commission_multiple: 4, fill_ratio: 0.25}}\n"
+    )
+    told = [" ".join(line.split()) for line in seawall("data", "costs", "--file", own).out.splitlines()]
+    assert "ETH 2.5 1 2 0.5 + 1·|r| + 0.1·size 5 % / 5 % – 0.1 / 0.2 / 0.3" in told
+    assert "BINANCE-PERPETUAL 5 2 1 0.5 – 1 each 8 h 0.1 / 0.2 / 0.3" in told
+    assert "DOGE 0.0000125 0.0000125 2 0 1.23 % / 1.23 % – 0.1 / 0.2 / 0.3" in told
+    assert "mine × 4 × 1 × 1 25 %" in told
+    own.write_text("costs: {DOGE: {taker_bps: -1}}\n")
+    for words, message in (
+        (("XAUUSX",), "costs of 'XAUUSX' are unknown; did you mean XAUUSD?"),
+        (("--file", own), "mine.yaml: costs of DOGE: taker_bps is -1: input should be greater than or equal to 0"),
+        (("--file", tmp_path / "none.yaml"), "none.yaml cannot be read"),
+    ):
+        refused = seawall("data", "costs", *words)
+        assert (refused.code, refused.out) == (2, "")
+        assert message in refused.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -13,6 +13,7 @@ from seawall.market.hours.specs import load_markets
 from seawall.market.synthetic.config import load_config
 from seawall.recipes.files import load_mapping
 from seawall.recipes.schema import validate_recipe
+from seawall.simulator.costs.catalogue import load_costs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
@@ -36,6 +37,8 @@ def test_yaml_blocks_are_valid_recipes_and_settings(tmp_path, page, block):
         assert load_config(path).n_bars == 350_400
     elif block.startswith("markets:"):
         assert load_markets(path)["ETH"].max_leverage == 10
+    elif block.startswith("costs:"):
+        assert load_costs(path).find("ETH").costs.taker_bps == 4.0
     else:
         assert validate_recipe(load_mapping(str(path)), page).name == "my-recipe"
 

@@ -7,6 +7,7 @@ import typer
 from seawall.cli.data import bring, derive, fetch, look, make
 from seawall.cli.data.cache import cache
 from seawall.cli.data.check import check
+from seawall.cli.data.costs import costs
 from seawall.cli.data.features import features
 from seawall.cli.data.scale import scale
 
@@ -17,6 +18,7 @@ for verb in (
     check,
     look.info,
     look.markets,
+    costs,
     make.synth,
     derive.resample,
     derive.align,
