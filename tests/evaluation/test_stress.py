@@ -85,6 +85,17 @@ def test_multiples_that_no_trade_could_pay_are_lowered():
     assert [point["multiple"] for point in points] == pytest.approx([0.0, 1.0, 4.95])
 
 
+def test_slippage_that_a_move_may_raise_to_its_most_lowers_the_multiples_too():
+    moving = CostParams(taker_bps=0.0, spread_bps=0.0, slippage={"volatility_multiplier": 1.0})
+    replay = replay_of(straight(100.0, 100.0, 110.0, 110.0), moving)
+    # A fill slips by 10 % at most, so that ten times the costs could eat a whole trade.
+    assert replay.largest_multiple(20.0) == pytest.approx(9.9)
+    # Bought at 100 where nothing had moved, and sold at 110 after a move of 10 %: 1.1 (1 − 0.1 m) = 1.
+    found = break_even(np.array([1.0, 1.0, 0.0]), replay, 20.0)
+    assert found.multiple == pytest.approx(1.0 / 1.1, rel=1e-5)
+    assert found.searched_to == pytest.approx(9.9)
+
+
 def test_a_delay_moves_every_exposure_one_bar_on():
     assert delayed(np.array([1.0, -1.0, 0.0])).tolist() == [0.0, 1.0, -1.0]
 

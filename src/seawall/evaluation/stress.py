@@ -87,7 +87,7 @@ class Replay:
 
     def largest_multiple(self, wanted: float) -> float:
         """Return the largest multiple not above the wanted one at which a trade can still be sized."""
-        rate = self.costs.rate * self.params.max_exposure
+        rate = self.costs.highest_rate * self.params.max_exposure
         return wanted if rate <= 0.0 else min(wanted, _ROOM / rate)
 
 
@@ -141,7 +141,7 @@ def break_even(targets: np.ndarray, replay: Replay, max_multiple: float) -> Brea
     low, high = 0.0, replay.largest_multiple(max_multiple)
     if not np.any(targets != 0.0):
         return BreakEven(None, "it never traded, so costs do not matter", None, high)
-    if replay.costs.rate == 0.0:
+    if replay.costs.highest_rate == 0.0:
         return BreakEven(None, "the costs are zero, so no multiple of them can be told", None, high)
 
     def gain(multiples: np.ndarray) -> np.ndarray:
