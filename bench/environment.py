@@ -1,9 +1,10 @@
 """Stepping speed: the simulator's environments beside gym-anytrading and Gym-Trading-Env, on the same bars.
 
 Every case steps through the same 100,000-bar random walk with 20 features and random actions drawn beforehand. Peers and
-our single environment show windows of 12 bars; our batch shows row numbers, since windows are gathered where a network
-needs them. "Accounts only" is the compiled simulator without actions, observations and episodes. The cases take turns in
-one process, so that whatever else the machine does reaches all of them. Run: ``python bench/environment.py [--json]``.
+our single environment show windows of 12 bars, as does the face for Stable-Baselines3; our batch shows row numbers, since
+windows are gathered where a network needs them. "Accounts only" is the compiled simulator without actions, observations and
+episodes. The cases take turns in one process, so that whatever else the machine does reaches all of them. Run:
+``python bench/environment.py [--json]``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import Simulator
 
-ROWS, FEATURES, WINDOW, BATCH = 100_000, 20, 12, 4_096
+ROWS, FEATURES, WINDOW, BATCH, SB3_BATCH = 100_000, 20, 12, 4_096, 256
 PEERS = {"gym_anytrading": "gym-anytrading", "gym_trading_env": "Gym-Trading-Env"}
 Case = Callable[[int], int]
 """Takes about that many steps and returns how many they were."""
@@ -98,6 +99,24 @@ def batch_case(bars: Market, threads: int, guarded: bool) -> Case:
     return steps
 
 
+def sb3_case(bars: Market) -> Case:
+    from seawall.envs.sb3 import SB3VecEnv
+
+    params = EnvironmentParams(window=WINDOW, episode_bars=2_048)
+    batch = TradingVectorEnv(bars, RowRange(0, ROWS), SB3_BATCH, action_scheme("sell_buy_hold", short=True), params=params)
+    env = SB3VecEnv(batch, "window")
+    actions = np.random.default_rng(1).integers(0, 3, (64, SB3_BATCH))
+    env.reset()
+
+    def steps(wanted: int) -> int:
+        rounds = max(1, wanted // SB3_BATCH)
+        for number in range(rounds):
+            env.step(actions[number & 63])
+        return rounds * SB3_BATCH
+
+    return steps
+
+
 def single_case(env: Any, n_actions: int) -> Case:
     actions = np.random.default_rng(1).integers(0, n_actions, 1 << 14).tolist()
     env.reset()
@@ -150,6 +169,8 @@ def cases() -> dict[str, Case]:
         "environment + guard, batch, 1 thread": batch_case(bars, 1, guarded=True),
         "environment, single": our_single(bars),
     }
+    if importlib.util.find_spec("stable_baselines3") is not None:
+        found[f"face for Stable-Baselines3, {SB3_BATCH} with windows, 1 thread"] = sb3_case(bars)
     makers = {"gym_anytrading": anytrading, "gym_trading_env": gym_trading_env}
     for module, name in PEERS.items():
         if importlib.util.find_spec(module) is not None:

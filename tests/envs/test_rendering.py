@@ -20,12 +20,18 @@ from seawall.simulator.actions.registry import action_scheme
 PRICE_PANEL, EQUITY_PANEL = slice(58, 322), slice(362, 446)
 
 
-def env(mode: str | None, volatility: float = 0.02, rows: int = ROWS, starts: tuple[int, ...] = (0,)) -> TradingEnv:
+def env(
+    mode: str | None,
+    volatility: float = 0.02,
+    rows: int = ROWS,
+    starts: tuple[int, ...] = (0,),
+    scheme: str = "target_exposure",
+) -> TradingEnv:
     """An environment with the N-consecutive guard whose first row is 8."""
     made = TradingEnv(
         world(volatility=volatility, rows=rows, starts=starts),
         RowRange(starts[-1], rows),
-        action_scheme("target_exposure", short=True),
+        action_scheme(scheme, short=True),
         params=EnvironmentParams(window=4, start="first"),
         guards=guard_chain([("n_consecutive", NConsecutiveParams())]),
         render_mode=mode,
@@ -61,15 +67,16 @@ def test_text_tells_time_price_position_equity_drawdown_and_the_decision():
 
 
 def test_text_gives_the_reason_of_a_guard():
-    shown = env("ansi")
-    for action in (2, 0, 2, 0, 0, 0):
+    shown = env("ansi", scheme="sell_buy_hold")
+    told = []
+    for action in (1, 0, 0, 0):  # BUY, SELL, SELL, and a third SELL that repeats the last two
         shown.step(action)
-        decision = shown.batch.decision
-        assert decision is not None
-        last = shown.render().splitlines()[-1]
-        reason = shown.batch.desk.reason_text(int(decision.guard_code[0]), int(decision.reason[0]))
-        assert last.endswith(reason)
-        assert ("allowed" in last) == bool(decision.guard_code[0])
+        told.append(shown.render().splitlines()[-1])
+    assert told[0] == "decision  buy, exposure +1.00"
+    assert told[1] == told[2] == "decision  sell, exposure -1.00"
+    reason = shown.batch.desk.reason_text(1, 1)
+    assert told[3] == f"decision  sell, exposure -1.00; allowed -1.00: {reason}"
+    assert "n_consecutive" in reason
 
 
 def test_text_of_a_new_episode_does_not_tell_the_decision_of_the_old_one():
