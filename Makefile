@@ -1,4 +1,4 @@
-# Seawall. `make` lists the targets. Everything lives in .venv; nothing is installed outside it.
+# Seawall. `make` lists the targets. Everything lives in .venv, peers in .venv-peers; nothing is installed outside them.
 #
 #   make demo                          the tour: two markets, one agent, two verdicts
 #   make demo PYTHON=python3.12        with another interpreter
@@ -11,12 +11,13 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?=
 
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all check bench docs clean
+.PHONY: help install demo test test-all check bench peers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -45,12 +46,14 @@ bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator
 	@$(BIN)/python bench/environment.py
 	@$(BIN)/python bench/training.py
 
+peers: $(PEERS)/.installed ## make .venv-peers with the engines and environments that tests and benchmarks compare with
+
 docs: $(VENV)/.installed-docs ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "documentation: site/index.html"
 
-clean: ## remove what make made (.venv, site, caches); runs/ and data/ stay
-	rm -rf $(VENV) site dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+clean: ## remove what make made (.venv, .venv-peers, site, caches); runs/ and data/ stay
+	rm -rf $(VENV) $(PEERS) site dist build .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is one install into the same .venv, redone only when an input changes. torch comes first and alone:
@@ -71,6 +74,13 @@ $(VENV)/.installed-bench: $(INPUTS) bench/requirements.txt bench/requirements-no
 	@$(call install,-e ".[live$(comma)hdf5]" -r bench/requirements.txt)
 	@$(BIN)/python -m pip install -q --no-deps -r bench/requirements-no-deps.txt
 	@touch $@ $(VENV)/.installed
+
+# Peers need packages that Seawall cannot stand beside, so they have an environment to themselves; nothing of Seawall is in it.
+$(PEERS)/.installed: bench/peers/requirements.txt bench/peers/requirements-no-deps.txt bench/peers/constraints.txt
+	@"$(PYTHON)" -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q -c bench/peers/constraints.txt -r bench/peers/requirements.txt
+	@$(PEERS)/bin/python -m pip install -q --no-deps -r bench/peers/requirements-no-deps.txt
+	@touch $@
 
 comma := ,
 
