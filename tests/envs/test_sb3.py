@@ -17,6 +17,8 @@ from seawall.envs.params import EnvironmentParams
 from seawall.envs.sb3 import SB3VecEnv
 from seawall.envs.vector import TradingVectorEnv
 from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
+from seawall.simulator.rewards.params import RewardParams
+from seawall.simulator.settings import SimulatorParams
 
 ACCOUNT = 6  # four account features and two numbers of the guard
 
@@ -136,6 +138,22 @@ def test_the_statistics_of_an_episode_are_those_that_a_monitor_would_write():
             assert infos[i]["episode"]["r"] == pytest.approx(float(others[i]["episode"]["r"]), abs=1e-6)
             assert infos[i]["episode"]["t"] >= 0.0
     assert seen == 12
+
+
+def test_the_terms_of_the_reward_add_up_to_the_return_of_their_own_episode():
+    weights = {"log_return": 1.0, "drawdown": 0.5}
+    env = face(3, "flat", simulator=SimulatorParams(reward=RewardParams(weights=weights)))
+    env.reset()
+    ended = []
+    for now in random_actions(1, 40, 3):
+        ended += [one for one in env.step(now)[3] if one]
+    assert len(ended) == 6
+    for one in ended:
+        terms = one["account"]["reward_terms"]
+        assert set(terms) == set(weights)
+        assert terms["drawdown"] != 0.0
+        assert sum(terms.values()) == pytest.approx(one["episode"]["r"], abs=1e-12)
+        assert terms["log_return"] == pytest.approx(np.log(one["account"]["equity"] / 10_000.0), abs=1e-12)
 
 
 def test_details_are_empty_and_the_same_ones_until_an_episode_ends():

@@ -112,7 +112,7 @@ class SB3VecEnv(VecEnv):
         self._returns += reward
         self._lengths += 1
         ended = terminated | truncated
-        details = self._end(np.flatnonzero(ended), truncated & ~terminated) if ended.any() else self._empty_details()
+        details = self._end(np.flatnonzero(ended), truncated & ~terminated) if np.count_nonzero(ended) else self._empty_details()
         return self._observe(), reward.astype(np.float32), ended, details
 
     def _observe(self) -> VecEnvObs:
@@ -163,23 +163,25 @@ class SB3VecEnv(VecEnv):
         self.batch.begin(ended)
         return details
 
-    def episode_facts(self, ended: np.ndarray) -> list[dict[str, float]]:
-        """Return what is told of each episode that has just ended; sums of reward terms belong here.
+    def episode_facts(self, ended: np.ndarray) -> list[dict[str, Any]]:
+        """Return what is told of each episode that has just ended.
 
         Args:
             ended: Its environment, int64, shape (K,).
 
         Returns:
-            One dictionary for each: ``equity``, ``drawdown`` at the end as a share, and ``illegal_moves``, a count.
+            One dictionary for each: ``equity``; ``drawdown`` at the end as a share; ``illegal_moves``, a count; and
+            ``reward_terms``, what each term of the reward, weighted, has added up to.
         """
         simulator = self.batch.simulator
-        equity = simulator.equity[ended]
+        equity, reward = simulator.equity[ended], simulator.reward
         facts = {
-            "equity": equity,
-            "drawdown": 1.0 - equity / simulator.peak_equity[ended],
-            "illegal_moves": self.batch.desk.illegal_moves[ended],
+            "equity": equity.tolist(),
+            "drawdown": (1.0 - equity / simulator.peak_equity[ended]).tolist(),
+            "illegal_moves": self.batch.desk.illegal_moves[ended].tolist(),
+            "reward_terms": [dict(zip(reward.names, sums, strict=True)) for sums in reward.sums[:, ended].T.tolist()],
         }
-        return [dict(zip(facts, values, strict=True)) for values in zip(*(block.tolist() for block in facts.values()), strict=True)]
+        return [dict(zip(facts, values, strict=True)) for values in zip(*facts.values(), strict=True)]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute of some accounts, one value for each.
