@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,6 +55,14 @@ def decisions(seed: int, rows: int, sides: tuple[float, ...], *, reversals: bool
     return wanted
 
 
+def in_turns(seed: int, rows: int) -> np.ndarray:
+    """Long, flat, short, flat and so on, for a few bars each: what is not left in time is reversed."""
+    rng = np.random.default_rng(2_000 + seed)
+    stays = rng.integers(1, 9, rows)
+    turns = np.repeat(np.resize([0.0, 1.0, 0.0, -1.0], rows), stays)
+    return np.concatenate([[0.0], turns])[:rows]
+
+
 def costs_of(settings: Settings) -> CostParams:
     """Seawall's costs: where no order rests, a sixth of what is charged is half-spread."""
     rests = settings.limit > 0.0 or settings.take_profit > 0.0
@@ -78,7 +86,7 @@ def ours(case: Case) -> Answer:
     equity, fills = np.full(rows, settings.initial_equity), []
     for row in range(rows - 1):
         wanted, before = case.targets[row : row + 1] * settings.size, float(simulator.quantity[0])
-        limit = settings.limit * np.abs(wanted)
+        limit = np.full(1, settings.limit if wanted[0] != 0.0 or settings.exits_rest else 0.0)
         simulator.step(wanted, OrderTerms(limit, np.zeros(1), np.zeros(1)) if settings.limit else None)
         equity[row + 1] = simulator.equity[0]
         fills += [(row + 1, units, price) for units, price in _fills(simulator, float(wanted[0]), before)]
@@ -145,12 +153,17 @@ def trailing() -> dict[str, Asked]:
 
 
 def limits() -> dict[str, Asked]:
-    """Entries that rest 0.4 % from the last close until another decision; exits at the open. vectorbt has no resting entries."""
+    """Entries that rest 0.4 % from the last close until another decision, and exits at the open or resting likewise.
+
+    vectorbt has no such orders, and backtesting.py no such exits beside its exclusive orders.
+    """
     cases = {}
     for seed, rows in SEEDS.items():
         wanted = decisions(seed, rows, LONG_SHORT, reversals=False)
         one_rate = Settings(commission=COSTS, maker_commission=COSTS, initial_equity=10_000.0, limit=0.004)
         two_rates = Settings(commission=COSTS, maker_commission=0.0004, initial_equity=10_000.0, limit=0.004)
         cases[f"limit-gaps-{seed}"] = Asked(Case(bars(seed), wanted, one_rate), ("backtesting",))
+        all_rest = replace(two_rates, exits_rest=True)
+        cases[f"limit-exits-{seed}"] = Asked(Case(bars(seed, gaps=False), in_turns(seed, rows), all_rest), ("nautilus",))
         cases[f"limit-maker-{seed}"] = Asked(Case(bars(seed, gaps=False), wanted, two_rates), ("nautilus",))
     return cases

@@ -25,7 +25,8 @@ class Settings:
         stop_loss: Distance of the stop from the entry, as a share of it; 0 for none.
         take_profit: Distance of the take-profit, likewise.
         trailing_stop: Distance of a stop from the best price of the bars closed since the entry, likewise; no other stop beside it.
-        limit: How far from the last close entries rest, as a share of it; 0 enters at the open. Exits are at the open always.
+        limit: How far from the last close entries rest, as a share of it; 0 enters at the open.
+        exits_rest: Whether exits rest as far away, above to sell and below to buy; else they are at the open.
         slippage: Share of the price by which a peer's fills are worse, for the cases about differences.
         size: Share of the equity that an order takes: the meaning is the engine's. 1 is all of it.
         plain: Whether an engine is left to habits that its script otherwise works around.
@@ -38,6 +39,7 @@ class Settings:
     take_profit: float = 0.0
     trailing_stop: float = 0.0
     limit: float = 0.0
+    exits_rest: bool = False
     slippage: float = 0.0
     size: float = 1.0
     plain: bool = False

@@ -9,6 +9,7 @@ engine's.
 
 from __future__ import annotations
 
+import math
 import sys
 from decimal import Decimal
 
@@ -26,6 +27,8 @@ from nautilus_trader.trading.strategy import Strategy
 
 DIGITS = 8
 """Decimals of prices, units and money. With 9, its balances of total, free and locked money stop adding up and it gives up."""
+DUST = 1e-6
+"""Units that rounding leaves of a position that should have none."""
 VENUE = Venue("PEER")
 ID = InstrumentId(Symbol("COIN/CASH"), VENUE)
 BAR_TYPE = BarType.from_str(f"{ID}-1-MINUTE-LAST-EXTERNAL")
@@ -91,7 +94,7 @@ class Follow(Strategy):
     def _goes_at_close(self, row: int) -> bool:
         """Say whether a decision is sent at its close: one that rests below the market does not fill there."""
         settings = self.case.settings
-        return settings.plain or (settings.limit > 0.0 and self.case.targets[row] != 0.0)
+        return settings.plain or (settings.limit > 0.0 and (settings.exits_rest or self.case.targets[row] != 0.0))
 
     def on_order_filled(self, event: OrderFilled) -> None:
         sign = 1.0 if event.order_side == OrderSide.BUY else -1.0
@@ -114,7 +117,9 @@ class Follow(Strategy):
             return
         self.in_force = wanted
         self.cancel_all_orders(ID)
-        if wanted == 0.0:
+        if wanted == 0.0 and self.case.settings.exits_rest:
+            self._limit(-units, price * (1.0 + math.copysign(self.case.settings.limit, units)))
+        elif wanted == 0.0:
             self._market(-units)
         else:
             self._enter(wanted, units, price)
@@ -122,18 +127,22 @@ class Follow(Strategy):
     def _enter(self, side: float, units: float, now: float) -> None:
         """Buy or sell so that the position after costs is worth what the account is worth after costs."""
         settings = self.case.settings
-        price = now * (1.0 - side * settings.limit) if settings.limit else now
+        way = math.copysign(1.0, side * self._equity(now) - units * now)
+        price = now * (1.0 - way * settings.limit)
         rate = settings.maker_commission if settings.limit else settings.commission
-        value, equity = units * price, self._equity(now)
-        signed = (side * equity - value) / (1.0 + rate) / price
+        signed = (side * self._equity(price) - units * price) / (1.0 + side * way * rate) / price
         if settings.stop_loss or settings.take_profit:
             self._market(-units)
             self._bracket(side, signed + units, price)
         elif settings.limit:
-            order = self.order_factory.limit(ID, side_of(signed), quantity(signed), Price(price, DIGITS), post_only=False)
-            self.submit_order(order)
+            self._limit(signed, price)
         else:
             self._market(signed)
+
+    def _limit(self, signed: float, price: float) -> None:
+        if abs(signed) > DUST:
+            order = self.order_factory.limit(ID, side_of(signed), quantity(signed), Price(price, DIGITS), post_only=False)
+            self.submit_order(order)
 
     def _market(self, signed: float) -> None:
         if signed != 0.0:
