@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,20 @@ class Policy(Protocol):
         ...
 
 
+class OrderTerms(NamedTuple):
+    """What orders carry beside their target, as shares of a price, float64, shape (N,) each; 0 for none.
+
+    Attributes:
+        limit: How far from the last close an order rests: below it to buy, above it to sell. 0 trades at the open.
+        take_profit: Distance of the take-profit from the average entry.
+        stop_loss: Distance of the stop-loss from the average entry.
+    """
+
+    limit: np.ndarray
+    take_profit: np.ndarray
+    stop_loss: np.ndarray
+
+
 @dataclass(frozen=True)
 class Intent:
     """What the policy asked for, free of any numbering of actions.
@@ -54,11 +68,13 @@ class Intent:
         signal: −1 sell, 0 hold, +1 buy; int8, shape (N,). Rules about repeated *actions* read this.
         illegal: Whether the action makes no sense in the position held, and so does nothing; bool, shape (N,). None where a scheme
             has no such actions.
+        terms: What the orders carry; None where a scheme sends plain market orders.
     """
 
     target: np.ndarray
     signal: np.ndarray
     illegal: np.ndarray | None = None
+    terms: OrderTerms | None = None
 
 
 class ActionScheme(Protocol):
@@ -77,6 +93,11 @@ class ActionScheme(Protocol):
     @property
     def levels(self) -> tuple[float, ...]:
         """The exposures that the scheme can ask for, ascending."""
+        ...
+
+    @property
+    def carries_terms(self) -> bool:
+        """Whether its orders have a limit, a take-profit and a stop-loss of their own."""
         ...
 
     def action_mask(self, current: np.ndarray) -> np.ndarray:

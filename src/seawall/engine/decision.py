@@ -143,7 +143,7 @@ class DecisionLoop:
             raise InvariantError("no decision waits to be settled; decide first")
         row, actions, decision = self._pending
         self._pending = None
-        result = self.simulator.step(decision.allowed)
+        result = self.simulator.step(decision.allowed, decision.terms, decision.signal)
         return self._record(row, actions, decision, result.terminated | result.truncated)
 
     def step(self) -> DecisionRecords:

@@ -21,6 +21,7 @@ from seawall.core.protocols import ActionScheme
 from seawall.core.seeding import derived_seed
 from seawall.envs.episodes import Episodes
 from seawall.envs.params import EnvironmentParams
+from seawall.simulator.costs.factors import cost_factors
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
 from seawall.simulator.simulator import Simulator, StepResult
@@ -84,7 +85,7 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
             raise ConfigError(f"scheme {scheme.name!r} asks for exposures {scheme.levels}; allowed: {-limit} to {limit}")
         ranges = [rows] if isinstance(rows, RowRange) else list(rows)
         self.episodes = Episodes.plan(market, ranges, self.params.window, self.params.episode_bars, self.params.start)
-        self.simulator = Simulator(market, n, self.params.costs, self.params.simulator)
+        self.simulator = Simulator(market, n, self.params.costs, self.params.simulator, terms=scheme.carries_terms)
         self.desk = Desk(scheme, guards, n)
         self.decision: Decision | None = None
         self.observer = AccountObserver(self.params.account_columns, self.desk)
@@ -114,6 +115,7 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         self._seed = seed
         self._row_key = derived_seed(seed, "episode rows")
         self._exposure_key = derived_seed(seed, "episode start exposure")
+        self._cost_key = derived_seed(seed, "episode costs")
         self.simulator.episode[:] = -1
 
     def reset(
@@ -146,7 +148,10 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         if self.params.start_exposure == "random":
             drawn = uniform(self._exposure_key, environments, episodes) * len(self._levels)
             exposure = self._levels[np.minimum(drawn.astype(np.int64), len(self._levels) - 1)]
-        self.simulator.reset(environments, start, stop, exposure)
+        factors = None
+        if any(self.params.costs.randomization.sigmas):
+            factors = cost_factors(self.params.costs.randomization, self._cost_key, environments, episodes)
+        self.simulator.reset(environments, start, stop, exposure, factors)
         self.desk.reset(environments)
 
     def advance(self, actions: np.ndarray) -> StepResult:
@@ -159,7 +164,7 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
             InvariantError: An action is not in the numbering, or `reset` was never called.
         """
         self.decision = self.desk.decide(actions, self.simulator.view())
-        return self.simulator.step(self.decision.allowed)
+        return self.simulator.step(self.decision.allowed, self.decision.terms, self.decision.signal)
 
     def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Decide, take every account one bar on, and start new episodes where one ended.

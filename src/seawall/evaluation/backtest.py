@@ -43,7 +43,7 @@ def backtest(
     """
     if len(rows) < 2:
         raise ConfigError(f"backtest over {len(rows)} row was asked for; at least 2 are needed, one to decide and one to mark")
-    simulator = Simulator(market, 1, costs, simulator_params)
+    simulator = Simulator(market, 1, costs, simulator_params, terms=desk.scheme.carries_terms)
     simulator.reset(np.array([0]), np.array([rows.start]), np.array([rows.stop]))
     desk.reset(np.array([0]))
     initial_equity = float(simulator.equity[0])

@@ -43,7 +43,7 @@ def segment_growth(
     """
     n = segments_of(rows)
     edges = np.linspace(rows.start, rows.stop - 1, n + 1).astype(np.int64)
-    simulator = Simulator(market, n, costs, simulator_params)
+    simulator = Simulator(market, n, costs, simulator_params, terms=desk.scheme.carries_terms)
     simulator.reset(np.arange(n), edges[:-1], edges[1:] + 1)
     desk.reset(np.arange(n))
     loop = DecisionLoop(policy, desk, simulator, account_columns)

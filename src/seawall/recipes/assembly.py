@@ -21,7 +21,6 @@ from seawall.nets.heads import ActorCritic
 from seawall.nets.registry import NETWORKS, NetworkShape, build_network
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.schema import Recipe
-from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.desk import Desk
 from seawall.training.device import resolve_device
 
@@ -36,7 +35,7 @@ class Parts:
     @property
     def scheme(self) -> ActionScheme:
         """The action scheme."""
-        return action_scheme(self.recipe.environment.scheme, self.recipe.environment.short)
+        return self.recipe.environment.action_scheme()
 
     def guards(self) -> GuardChain | None:
         """Return a fresh chain of guards, or None without any."""

@@ -28,7 +28,7 @@ from seawall.recipes.files import load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
-from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
+from seawall.simulator.actions.registry import ACTION_SCHEMES, Scheme, action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
 from seawall.training.rl import TrainingParams
@@ -119,12 +119,24 @@ class EnvironmentSection(EpisodeParams):
         default=True, description="Whether SELL may open a short position; false is long or flat, as on a spot market"
     )
 
+    scheme_options: dict[str, Any] = Field(
+        default_factory=dict[str, Any], description="Settings of the scheme, as the levels of target_position"
+    )
+
     @field_validator("scheme")
     @classmethod
     def _known_scheme(cls, scheme: str) -> str:
         if scheme not in ACTION_SCHEMES:
             raise ValueError(f"allowed: {', '.join(ACTION_SCHEMES)}")
         return scheme
+
+    def action_scheme(self) -> Scheme:
+        """Return the action scheme.
+
+        Raises:
+            ConfigError: An option of it is unknown or not allowed.
+        """
+        return action_scheme(self.scheme, self.short, self.scheme_options)
 
 
 class SeedsParams(TrainingParams):
@@ -214,7 +226,7 @@ class Recipe(Params):
     def _parts_fit(self) -> Recipe:
         feature_set(self.features)
         feature_codes(self.environment.account_columns)
-        scheme = action_scheme(self.environment.scheme, self.environment.short)
+        scheme = self.environment.action_scheme()
         if not scheme.action_names:
             raise ConfigError(
                 f"environment.scheme is {scheme.name!r}, whose action is a number, and agent {self.agent['kind']!r} chooses among "

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from seawall.core.errors import DataError
-from seawall.core.protocols import ActionScheme, GuardContext, Intent
+from seawall.core.protocols import ActionScheme, GuardContext, Intent, OrderTerms
 from seawall.simulator.accounts import AccountView
 
 
@@ -67,6 +67,8 @@ class Decision:
         guard_code: 0 where no guard intervened, else 1 + index of the last one that did; int8, shape (N,).
         reason: That guard's reason code, int8, shape (N,); `Desk.reason_text` puts it into words.
         signal: What is done after the guards, −1 sell, 0 hold, +1 buy; int8, shape (N,).
+        terms: What the orders carry; None for plain market orders. Where a guard intervened, the order trades at the open: what
+            protects an account does not wait for a better price.
     """
 
     intent: Intent
@@ -74,6 +76,7 @@ class Decision:
     guard_code: np.ndarray
     reason: np.ndarray
     signal: np.ndarray
+    terms: OrderTerms | None = None
 
 
 class Desk:
@@ -116,13 +119,16 @@ class Desk:
             self.illegal_moves += intent.illegal
         if self._guards is None:
             none = np.zeros(self._n, dtype=np.int8)
-            return Decision(intent, intent.target, none, none, intent.signal)
+            return Decision(intent, intent.target, none, none, intent.signal, intent.terms)
         context = GuardContext(intent.signal, view.timestamp_ms, view.equity, view.peak_equity)
         ruled = self._guards.apply(view.target, intent.target, context, self.state)
         self.state = ruled.state
         done = np.sign(ruled.allowed - view.target).astype(np.int8)
         signal = np.where(ruled.guard_code == 0, intent.signal, done)
-        return Decision(intent, ruled.allowed, ruled.guard_code, ruled.reason, signal)
+        terms = intent.terms
+        if terms is not None:
+            terms = terms._replace(limit=np.where(ruled.allowed == intent.target, terms.limit, 0.0))
+        return Decision(intent, ruled.allowed, ruled.guard_code, ruled.reason, signal, terms)
 
     def reset(self, indices: np.ndarray) -> None:
         """Give some accounts the guards' initial state, at the start of an episode.

@@ -9,6 +9,7 @@ import numpy as np
 
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import Market, RowRange
+from seawall.core.protocols import OrderTerms
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import episodes, layout, step
@@ -25,20 +26,6 @@ _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = _LEAST_EQUITY = 1e-300
 _NO_TERMS = np.zeros(0)
-
-
-class OrderTerms(NamedTuple):
-    """What orders carry beside their target, as shares of a price, float64, shape (N,) each; 0 for none.
-
-    Attributes:
-        limit: How far from the last close an order rests: below it to buy, above it to sell. 0 trades at the open.
-        take_profit: Distance of the take-profit from the average entry.
-        stop_loss: Distance of the stop-loss from the average entry.
-    """
-
-    limit: np.ndarray
-    take_profit: np.ndarray
-    stop_loss: np.ndarray
 
 
 class StepResult(NamedTuple):
@@ -331,26 +318,31 @@ class Simulator:
                 raise DataError(f"saved accounts: block {name!r} has shape {found}; {block.shape} is needed")
             block[:] = saved[name]
 
-    def run(self, targets: np.ndarray) -> np.ndarray:
-        """Step through a whole path in one compiled call.
+    def run(self, targets: np.ndarray, terms: OrderTerms | None = None) -> np.ndarray:
+        """Step through a whole path, in one compiled call where orders carry no terms and arrive at once.
 
         Args:
             targets: Wanted exposure at each decision, float64, shape (bars, N).
+            terms: What the orders carry, each of shape (bars, N), where the simulator was built for it.
 
         Returns:
             Equity at each close, float64, shape (bars + 1, N); row 0 is the equity before the first decision.
 
         Raises:
-            InvariantError: As in `step`, or orders carry terms or arrive late, which paths cannot.
+            InvariantError: As in `step`.
         """
-        if self._terms or self._delay is not None:
-            raise InvariantError("whole paths know neither terms of orders nor latency; allowed: bar by bar, with step")
         wanted = np.ascontiguousarray(targets, dtype=np.float64)
         if wanted.ndim != 2 or wanted.shape[1] != self.n:
             raise InvariantError(f"target paths have shape {wanted.shape}; allowed: (bars, {self.n})")
-        for bar in wanted:
-            self._check(bar)
         equity = np.empty((len(wanted) + 1, self.n))
+        if self._terms or self._delay is not None:
+            equity[0] = self.equity
+            for bar, asked in enumerate(wanted):
+                self.step(asked, None if terms is None else OrderTerms(*(part[bar] for part in terms)))
+                equity[bar + 1] = self.equity
+            return equity
+        for asked in wanted:
+            self._check(asked)
         step.run_path(self._bars, self._accounts, wanted, self._rules, self._flags, equity)
         return equity
 
@@ -362,6 +354,7 @@ def replay(
     costs: CostParams,
     multiples: np.ndarray,
     params: SimulatorParams | None = None,
+    terms: OrderTerms | None = None,
 ) -> np.ndarray:
     """Return the equity of given exposure paths under given costs, through the same kernel as everything else.
 
@@ -372,13 +365,15 @@ def replay(
         costs: Costs of a fill.
         multiples: Factor on the costs of each path, shape (N,).
         params: Settings of the accounts; the defaults with an equity of 1 where None.
+        terms: What the orders carry, each of shape (T − 1, N); None for plain market orders.
 
     Returns:
         Equity at each close, starting from the initial equity, float64, shape (T, N).
     """
     paths = np.asarray(targets, dtype=np.float64)
-    simulator = Simulator(market, paths.shape[1], costs, SimulatorParams(initial_equity=1.0) if params is None else params)
+    settings = SimulatorParams(initial_equity=1.0) if params is None else params
+    simulator = Simulator(market, paths.shape[1], costs, settings, terms=terms is not None)
     simulator.cost_multiple[:] = multiples
     every = np.ones(simulator.n, dtype=np.int64)
     simulator.reset(np.arange(simulator.n), every * rows.start, every * rows.stop)
-    return simulator.run(paths)
+    return simulator.run(paths, terms)

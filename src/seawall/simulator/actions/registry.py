@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import Intent
 from seawall.simulator.actions.continuous import ContinuousScheme, continuous_target, thresholded
 from seawall.simulator.actions.moves import Moves
 from seawall.simulator.actions.numbering import checked_actions
+from seawall.simulator.actions.position import TargetPosition, TargetPositionParams
 from seawall.simulator.actions.scheme import ExposureScheme
 
 
@@ -99,28 +102,41 @@ class TargetExposure(ExposureScheme):
         return Intent(target, np.sign(target - current).astype(np.int8))
 
 
-Scheme = DirectionScheme | TargetExposure | Moves | ContinuousScheme
+Scheme = DirectionScheme | TargetExposure | Moves | ContinuousScheme | TargetPosition
 
 ACTION_SCHEMES: dict[str, Callable[[bool], Scheme]] = {
     "sell_buy_hold": lambda short: DirectionScheme("sell_buy_hold", SellBuyHold, short),
     "buy_sell_hold": lambda short: DirectionScheme("buy_sell_hold", BuySellHold, short),
     "target_exposure": TargetExposure,
     "hold_long_short_close": Moves,
+    "target_position": TargetPosition,
     "thresholded": lambda short: ContinuousScheme("thresholded", thresholded, short),
     "continuous_target": lambda short: ContinuousScheme("continuous_target", continuous_target, short),
 }
 
 
-def action_scheme(name: str, short: bool) -> Scheme:
+def action_scheme(name: str, short: bool, options: Mapping[str, Any] | None = None) -> Scheme:
     """Return a registered scheme.
 
     Args:
         name: One of `ACTION_SCHEMES`.
         short: Whether the account may hold short positions.
+        options: Settings of the scheme, for one that has some; those of `TargetPositionParams` for ``target_position``.
 
     Raises:
-        ConfigError: No scheme has that name.
+        ConfigError: No scheme has that name, or an option is unknown or not allowed.
     """
     if name not in ACTION_SCHEMES:
         raise ConfigError(f"action scheme {name!r} is unknown; allowed: {sorted(ACTION_SCHEMES)}")
-    return ACTION_SCHEMES[name](short)
+    if not options:
+        return ACTION_SCHEMES[name](short)
+    if name != "target_position":
+        raise ConfigError(f"action scheme {name!r} has no options, and {sorted(options)} are given; allowed: none")
+    try:
+        return TargetPosition(short, TargetPositionParams.model_validate(dict(options)))
+    except ValidationError as error:
+        found = error.errors()[0]
+        place = ".".join(str(part) for part in found["loc"])
+        said = found["msg"].removeprefix("Value error, ")
+        known = ", ".join(TargetPositionParams.model_fields)
+        raise ConfigError(f"option {place} of action scheme {name!r} is {found['input']!r}: {said}; known: {known}") from error

@@ -37,6 +37,11 @@ class ExposureScheme:
         """The exposures that the scheme can ask for, or the ends and the middle of them, ascending."""
         return (-1.0, 0.0, 1.0) if self._short else (0.0, 1.0)
 
+    @property
+    def carries_terms(self) -> bool:
+        """Whether orders have a limit, a take-profit and a stop-loss of their own: plain market orders have not."""
+        return False
+
     def action_mask(self, current: np.ndarray) -> np.ndarray:
         """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
         return np.ones((len(current), len(self._names)), dtype=bool)
