@@ -40,6 +40,16 @@ def test_many_single_portfolios_stepped_together_keep_to_the_simplex():
     assert np.isfinite(reward).all()
 
 
+def test_stable_baselines3_learns_with_softmax_and_is_refused_on_the_simplex():
+    ppo = pytest.importorskip("stable_baselines3", reason="the extra zoo is not installed").PPO
+    model = ppo("MultiInputPolicy", single(observation="window", normalise="softmax"), n_steps=64, n_epochs=1, seed=0)
+    assert model.learn(64).num_timesteps == 64
+    action, _ = model.predict(single(observation="window").reset(seed=0)[0])
+    assert model.action_space.contains(action)
+    with pytest.raises(InvariantError, match="allowed: weights of at least 0 that add up to 1"):
+        ppo("MultiInputPolicy", single(observation="window"), n_steps=64, seed=0).learn(64)
+
+
 def test_a_portfolio_is_the_first_environment_of_every_batch():
     env, many, weights = single(), batch(4), random_weights(5, 20, 4)
     seen, _ = env.reset(seed=3)
