@@ -40,13 +40,7 @@ def real_cases() -> dict[str, Asked]:
 
 
 CASES = {**market_orders(), **brackets(), **trailing(), **limits()}
-# In the bar of an entry the simulator's trailing stop still follows the best price of what was before it: a fault that this found.
-STALE_BEST = pytest.mark.xfail(reason="a trailing stop does not start from the entry in the bar of the entry")
-PAIRS = [
-    pytest.param(name, engine, marks=[STALE_BEST] if name.startswith("trailing") else [])
-    for name, asked in CASES.items()
-    for engine in asked.engines
-]
+PAIRS = [pytest.param(name, engine) for name, asked in CASES.items() for engine in asked.engines]
 
 
 @pytest.fixture(scope="module")

@@ -52,12 +52,14 @@ class Costs(NamedTuple):
     Attributes:
         fee: Commission.
         spread: Half-spread.
-        slippage: Slippage.
+        slippage: Slippage, but for that of the order's size.
+        impact: Slippage per unit of traded exposure.
     """
 
     fee: float
     spread: float
     slippage: float
+    impact: float
 
 
 class Trade(NamedTuple):
@@ -83,6 +85,13 @@ def below_margin(quantity: float, cash: float, price: float, margin: float) -> b
     """Say whether the equity at a price is no more than the maintenance margin of the position."""
     value = quantity * price
     return cash + value <= margin * abs(value)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def with_impact(costs: Costs, exposure: float, most: float) -> Costs:
+    """Return the costs of a fill that trades an exposure; the slippage of its size adds up to no more than the most there is."""
+    slippage = min(costs.slippage + costs.impact * abs(exposure), max(most, costs.slippage))
+    return Costs(costs.fee, costs.spread, slippage, 0.0)
 
 
 @njit(cache=True, error_model="numpy", inline="always")

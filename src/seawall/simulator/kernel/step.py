@@ -26,10 +26,11 @@ from numba import njit, prange
 
 from seawall.core.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from seawall.simulator.kernel import layout as at
-from seawall.simulator.kernel.book import Book, Costs, below_margin, filled, rebalanced
+from seawall.simulator.kernel.book import Book, Costs, below_margin, filled, rebalanced, with_impact
 from seawall.simulator.kernel.events import Bar, Order, exit_of, limit_price, limit_reached
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 
+_LEAST_EQUITY = 1e-300
 _LOG_RUIN = math.log(at.RUIN_RATIO)
 CHUNK = 256
 """Accounts that a thread takes at a time."""
@@ -69,8 +70,8 @@ def _costs(money: np.ndarray, i: int, slippage: float, rules: Rules, flags: Flag
         fee *= money[at.COMMISSION_FACTOR, i]
         spread *= money[at.SPREAD_FACTOR, i]
         sliding *= money[at.SLIPPAGE_FACTOR, i]
-    taker = Costs(rules.taker * fee, rules.half_spread * spread, slippage * sliding)
-    return taker, Costs(rules.maker * fee, 0.0, 0.0)
+    taker = Costs(rules.taker * fee, rules.half_spread * spread, slippage * sliding, rules.size_impact * sliding)
+    return taker, Costs(rules.maker * fee, 0.0, 0.0, 0.0)
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -109,17 +110,19 @@ def _within(book: Book, order: Order, bar: Bar, costs: tuple[Costs, Costs], rule
         if late and book.quantity != 0.0 and code == at.NO_EXIT:
             price, code = exit_of(book, order, bar, rules, flags, False)
     if trade_price > 0.0 and code == at.NO_EXIT:
-        if flags.sized is not None and paid.spread + paid.slippage > 0.0:
+        if flags.sized is not None:
             value = book.quantity * trade_price
-            impact = rules.size_impact * abs(order.target - value / (book.cash + value))
-            paid = Costs(paid.fee, paid.spread, min(paid.slippage + impact, max(rules.most_slippage, paid.slippage)))
+            paid = with_impact(paid, order.target - value / (book.cash + value), rules.most_slippage)
         trade = rebalanced(book, trade_price, order.target, paid.fee + paid.spread + paid.slippage, bar.room, rules, flags)
         left = trade.partial
         if trade.ruined:
             price, code = trade_price, at.MARGIN_EXIT
         elif trade.notional > 0.0:
-            order_price = trade_price
+            order_price, held = trade_price, book.quantity
             book = filled(book, trade.quantity, trade.cash, trade_price, paid, flags)
+            if flags.exits is not None and held * book.quantity <= 0.0:
+                # A position that is new has no better price behind it than its entry.
+                order = Order(order.target, order.limit, order.works, order.take_profit, order.stop_loss, book.entry)
     if not late and book.quantity != 0.0 and code == at.NO_EXIT:
         price, code = exit_of(book, order, bar, rules, flags, order.limit > 0.0 and order_price != bar.open)
     return Within(book, left, order_price, price, code)
@@ -224,6 +227,8 @@ def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags
     if code != at.NO_EXIT and book.quantity != 0.0:
         paid, gone, price = costs[1] if code == at.PROFIT_EXIT else costs[0], True, exit_price
         value = book.quantity * exit_price
+        if flags.sized is not None:
+            paid = with_impact(paid, value / max(book.cash + value, _LEAST_EQUITY), rules.most_slippage)
         left_cash = book.cash + value - (paid.fee + paid.spread + paid.slippage) * abs(value)
         book = filled(book, 0.0, left_cash, exit_price, paid, flags)
     counts[at.EXIT, i] = code if gone else at.NO_EXIT
