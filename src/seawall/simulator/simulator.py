@@ -10,9 +10,11 @@ import numpy as np
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import OrderTerms
+from seawall.simulator import accounts
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
+from seawall.simulator.compiled import heed_sources
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.kernel import episodes, layout, step
+from seawall.simulator.kernel import book, episodes, events, layout, step
 from seawall.simulator.kernel.layout import Accounts, Orders
 from seawall.simulator.latency import DelayedOrders
 from seawall.simulator.rewards.bar import BarView, Before
@@ -26,6 +28,7 @@ _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = _LEAST_EQUITY = 1e-300
 _NO_TERMS = np.zeros(0)
+heed_sources(layout, book, events, step, episodes, accounts)
 
 
 class StepResult(NamedTuple):

@@ -17,11 +17,13 @@ from seawall.core.bars import CLOSE, OPEN
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.params import Params
 from seawall.market.panel import Panel
+from seawall.simulator.compiled import heed_sources
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.portfolio import kernel, layout
+from seawall.simulator.portfolio import accounts, kernel, layout
 from seawall.simulator.portfolio.accounts import fill_portfolio_rows
 from seawall.simulator.portfolio.charges import rates_of
 
+heed_sources(layout, kernel, accounts)
 PARALLEL_FROM = 256
 """Accounts from which threads share a step, where more than one is set."""
 _SUM_TOLERANCE = 1e-5

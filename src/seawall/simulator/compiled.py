@@ -1,0 +1,52 @@
+"""Compiled functions on disk, and when they are out of date.
+
+A compiler that keeps its work on disk notices a change of the file that a function stands in, and none of the files whose functions
+and constants it was compiled with. An upgrade could so leave the old arithmetic at work, without a word.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numba.core.caching import NullCache
+
+from seawall.core.errors import DataError
+from seawall.core.files import replacing_file
+
+_MARK = "sources"
+
+
+def heed_sources(*modules: ModuleType) -> None:
+    """Forget what is kept on disk of the compiled functions of some modules, where any of those modules has changed since.
+
+    Args:
+        modules: Modules whose functions are compiled with each other's.
+    """
+    state = hashlib.sha256()
+    for module in modules:
+        state.update(Path(str(module.__file__)).read_bytes())
+    digest = state.hexdigest()
+    for module in modules:
+        for function in list(vars(module).values()):
+            if getattr(function, "__module__", None) == module.__name__ and hasattr(function, "py_func"):
+                _heed(function, digest)
+
+
+def _heed(function: Any, digest: str) -> None:
+    cache = function._cache
+    folder = getattr(cache, "cache_path", None)
+    if folder is None:
+        return
+    mark = Path(folder) / f"{function.__module__}.{function.__name__}.{_MARK}"
+    try:
+        if mark.is_file() and mark.read_text() == digest:
+            return
+        cache.flush()
+        with replacing_file(mark) as temporary:
+            temporary.write_text(digest)
+    except (OSError, DataError):
+        # What cannot be brought up to date is not read either: this process compiles for itself.
+        function._cache = NullCache()
