@@ -120,6 +120,15 @@ class ActionScheme(Protocol):
         """
         ...
 
+    def table(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return what each action asks for, where that depends on nothing but whether the account is flat; None elsewhere.
+
+        Returns:
+            The exposures when flat and when in a position, NaN for the target in force, float64, shape (2, A); and whether the
+            action is illegal there, int64, shape (2, A).
+        """
+        ...
+
     def spec(self) -> dict[str, Any]:
         """Return name, numbering and levels, to be saved with a model and compared before it is used."""
         ...

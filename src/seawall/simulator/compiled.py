@@ -9,14 +9,29 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
+import numba
 from numba.core.caching import NullCache
 
 from seawall.core.errors import DataError
 from seawall.core.files import replacing_file
 
 _MARK = "sources"
+
+
+def ready_call(function: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return a compiled function for arguments of the types of some, to be called without asking for the types again.
+
+    Asking takes longer than a small step: each part of each named tuple is looked at. Types must be the same in every call.
+
+    Args:
+        function: What is decorated with numba's njit.
+        arguments: Arguments such as it will be called with.
+    """
+    types = tuple(cast("Any", numba).typeof(argument) for argument in arguments)
+    function.compile(types)
+    return function.get_overload(types)
 
 
 def heed_sources(*modules: ModuleType) -> None:

@@ -104,6 +104,11 @@ class Desk:
         self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
         self.illegal_moves = np.zeros(n, dtype=np.int64)
 
+    @property
+    def guarded(self) -> bool:
+        """Whether guards judge the proposals."""
+        return self._guards is not None
+
     def decide(self, actions: np.ndarray, view: AccountView) -> Decision:
         """Decide for every account.
 

@@ -10,8 +10,8 @@ from seawall.simulator.kernel.layout import Orders
 class DelayedOrders:
     """The orders of N accounts that are on their way.
 
-    A decision that asks for the target decided before sends no order. What a rule closes is flat from then on; orders that were
-    sent before arrive all the same, as they would.
+    A decision that asks for the target decided before sends no order. What a rule closes is flat; orders that were sent before
+    arrive all the same, as they would, so the last of them is then the target decided.
 
     Attributes:
         target: Target decided last, float64, shape (N,): what HOLD keeps.
@@ -43,8 +43,13 @@ class DelayedOrders:
         return Orders(arriving[0], *(arriving[1:] if len(arriving) > 1 else none))
 
     def forget(self, closed: np.ndarray) -> None:
-        """Take accounts as flat whose position a rule closed; bool, shape (N,)."""
+        """Take accounts whose position a rule closed as flat, or as at the last order on its way to them; bool, shape (N,)."""
+        if not closed.any():
+            return
         self.target[closed] = 0.0
+        for waited in range(len(self._queue)):
+            sent = self._queue[(int(self._next[0]) + waited) % len(self._queue)][0]
+            np.copyto(self.target, sent, where=closed & ~np.isnan(sent))
 
     def reset(self, accounts: np.ndarray, targets: np.ndarray) -> None:
         """Empty the queue of some accounts, which start at targets."""

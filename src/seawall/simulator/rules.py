@@ -9,6 +9,7 @@ import numpy as np
 from seawall.core.bars import CLOSE, VOLUME
 from seawall.core.errors import DataError
 from seawall.core.market import Market
+from seawall.core.timeframe import Timeframe
 from seawall.market.hours.calendars import calendar
 from seawall.market.hours.sessions import WINDOWS
 from seawall.simulator.costs.params import MOST_SLIPPAGE, CostParams
@@ -20,7 +21,7 @@ _PER_BPS = 1e-4
 _YEAR_MS = 365.0 * 86_400_000.0
 _HOUR_MS = 3_600_000
 _LINE = 64
-_DAY_MS = 24 * _HOUR_MS
+_DAY = Timeframe(86_400)
 
 
 def rules_of(costs: CostParams, params: SimulatorParams) -> Rules:
@@ -149,8 +150,8 @@ def session_bits(market: Market, session: SessionParams) -> np.ndarray:
         if "session_end" in session.flat:
             bits[inside & ~stays] |= at.FLAT_AT_CLOSE
     if "weekend" in session.flat:
-        hours = calendar(session.calendar)
-        bits[~hours.is_open(after) & ~hours.is_open(after + _DAY_MS)] |= at.FLAT_AT_CLOSE
+        # Not merely shut now and at the same hour tomorrow, as an exchange is at every close of its day.
+        bits[~calendar(session.calendar).open_mask(after, _DAY)] |= at.FLAT_AT_CLOSE
     return bits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -12,10 +12,10 @@ from seawall.core.market import Market, RowRange
 from seawall.core.protocols import OrderTerms
 from seawall.simulator import accounts
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
-from seawall.simulator.compiled import heed_sources
+from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import book, episodes, events, layout, step
-from seawall.simulator.kernel.layout import Accounts, Orders
+from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.latency import DelayedOrders
 from seawall.simulator.rewards.bar import BarView, Before
 from seawall.simulator.rewards.reward import Reward
@@ -118,6 +118,7 @@ class Simulator:
         latency = self.params.orders.latency_bars
         self._delay = DelayedOrders(latency, n, terms=terms) if latency else None
         self.reward = Reward(self.params.reward, market, n)
+        self._call: Any = None
         self.episode[:] = -1
         self.cost_multiple[:] = 1.0
 
@@ -132,6 +133,10 @@ class Simulator:
         self.closed_pnl, self.closed_value = self._ledger[11:]
         self.row, self.stop, self.held_bars, self.episode, self.order_is_working = counts[:5]
         self._terminated, self._truncated, self.exit_code = counts[5:]
+
+    def compiled_parts(self) -> tuple[Bars, Accounts, Rules, Flags, float]:
+        """Return what the kernel is called with, and the least cost multiple that it cannot take."""
+        return self._bars, self._accounts, self._rules, self._flags, self._dearest
 
     @property
     def liquidated(self) -> np.ndarray:
@@ -244,11 +249,12 @@ class Simulator:
     def _fill(self, orders: Orders) -> None:
         """Take every account one bar on."""
         arriving = orders if self._delay is None else self._delay.passed(orders)
+        parts = (self._bars, self._accounts, arriving, self._rules, self._flags)
+        if self._call is None:
+            self._call = ready_call(step.step_parallel if self._threads > 1 else step.step_serial, parts)
         if self._threads > 1:
             numba.set_num_threads(self._threads)
-            step.step_parallel(self._bars, self._accounts, arriving, self._rules, self._flags)
-        else:
-            step.step_serial(self._bars, self._accounts, arriving, self._rules, self._flags)
+        self._call(*parts)
         if self._delay is not None:
             self._delay.forget(self.exit_code != 0)
 

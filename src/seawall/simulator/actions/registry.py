@@ -72,6 +72,11 @@ class DirectionScheme(ExposureScheme):
         given = checked_actions(actions, self._names, self._name)
         return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
 
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each action asks for, flat or not; see `ExposureScheme.table`."""
+        targets = np.where(np.arange(len(self._targets)) == self._hold, np.nan, self._targets)
+        return np.stack([targets, targets]), np.zeros((2, len(targets)), dtype=np.int64)
+
 
 class TargetExposure(ExposureScheme):
     """One action per exposure: −1, 0, +1, or 0, +1 where short positions are not allowed.
@@ -100,6 +105,10 @@ class TargetExposure(ExposureScheme):
         """
         target = self._targets[checked_actions(actions, self._names, self._name)]
         return Intent(target, np.sign(target - current).astype(np.int8))
+
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each action asks for, flat or not; see `ExposureScheme.table`."""
+        return np.stack([self._targets, self._targets]), np.zeros((2, len(self._targets)), dtype=np.int64)
 
 
 Scheme = DirectionScheme | TargetExposure | Moves | ContinuousScheme | TargetPosition

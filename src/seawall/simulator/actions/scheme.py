@@ -46,6 +46,15 @@ class ExposureScheme:
         """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
         return np.ones((len(current), len(self._names)), dtype=bool)
 
+    def table(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return what each numbered action asks for where that depends on nothing but whether the account is flat; None elsewhere.
+
+        Returns:
+            The exposures when flat and when in a position, NaN for the target in force, float64, shape (2, A); and whether the
+            action is illegal there, int64, shape (2, A).
+        """
+        return None
+
     def spec(self) -> dict[str, Any]:
         """Return what is saved with a model and compared when it is loaded."""
         return {"name": self._name, "actions": list(self._names), "levels": list(self.levels), "short": self._short}

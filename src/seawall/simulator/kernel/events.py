@@ -18,6 +18,9 @@ from seawall.simulator.kernel.layout import (
     Rules,
 )
 
+_NEVER = 1e-300
+"""Where an order to buy rests that would be below the first tick: no price is as low."""
+
 
 class Bar(NamedTuple):
     """The bar that is simulated.
@@ -42,7 +45,7 @@ class Order(NamedTuple):
 
     Attributes:
         target: Exposure in force.
-        limit: Price of a resting order; 0 where there is none.
+        limit: Price of a resting order, negative for one that sells; 0 where there is none.
         works: Whether something is left to be filled.
         take_profit: Distance of the take-profit from the entry, as a share of it; 0 for none.
         stop_loss: Distance of the stop-loss from the entry, likewise.
@@ -67,32 +70,6 @@ def on_tick(price: float, tick: float, up: bool) -> float:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def limit_price(book: Book, order_target: float, price: float, offset: float, tick: float) -> float:
-    """Return where a limit order rests: below the last close to buy, above it to sell; 0 where nothing is to be traded."""
-    value = book.quantity * price
-    wanted = order_target * (book.cash + value) - value
-    if wanted == 0.0:
-        return 0.0
-    return on_tick(price * (1.0 - offset), tick, False) if wanted > 0.0 else on_tick(price * (1.0 + offset), tick, True)
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def limit_reached(book: Book, order: Order, bar: Bar) -> tuple[float, bool]:
-    """Say where a resting order fills in a bar: 0 where the bar does not trade through it; and whether it adds to the position.
-
-    A bar that opens beyond the limit fills it at the open. A bar that only touches it leaves it resting.
-    """
-    value = book.quantity * order.limit
-    wanted = order.target * (book.cash + value) - value
-    adds = wanted * book.quantity >= 0.0
-    if wanted > 0.0 and bar.low < order.limit:
-        return min(bar.open, order.limit), adds
-    if wanted < 0.0 and bar.high > order.limit:
-        return max(bar.open, order.limit), adds
-    return 0.0, adds
-
-
-@njit(cache=True, error_model="numpy", inline="always")
 def stop_level(book: Book, order: Order, rules: Rules) -> tuple[float, int]:
     """Return the price of the nearer stop and its code; 0 and no code where there is none."""
     side = 1.0 if book.quantity > 0.0 else -1.0
@@ -104,6 +81,40 @@ def stop_level(book: Book, order: Order, rules: Rules) -> tuple[float, int]:
         if code == NO_EXIT or side * (trail - level) > 0.0:
             level, code = trail, TRAILING_EXIT
     return level, code
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def limit_price(book: Book, order_target: float, price: float, offset: float, tick: float) -> float:
+    """Return where a limit order rests: below the last close to buy, above it, and negative, to sell; 0 where nothing is traded."""
+    value = book.quantity * price
+    wanted = order_target * (book.cash + value) - value
+    if wanted == 0.0:
+        return 0.0
+    return (
+        max(on_tick(price * (1.0 - offset), tick, False), _NEVER) if wanted > 0.0 else -on_tick(price * (1.0 + offset), tick, True)
+    )
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def limit_reached(book: Book, order: Order, bar: Bar, rules: Rules) -> tuple[float, bool]:
+    """Say where a resting order fills in a bar, 0 where it does not, and whether what may end the position comes before it.
+
+    A bar that opens beyond the limit fills it at the open. A bar that only touches it leaves it resting, and so does a price at
+    which the target asks for the other side: an order to buy never sells. What reduces a position comes after its stops, save at
+    the open; what adds to it comes after a stop that the price meets on its way there.
+    """
+    buys, limit = order.limit > 0.0, abs(order.limit)
+    if (bar.low >= limit) if buys else (bar.high <= limit):
+        return 0.0, False
+    price = min(bar.open, limit) if buys else max(bar.open, limit)
+    value = book.quantity * price
+    wanted = order.target * (book.cash + value) - value
+    if wanted == 0.0 or (wanted > 0.0) != buys:
+        return 0.0, False
+    if wanted * book.quantity < 0.0:
+        return price, price == limit
+    stop, kind = stop_level(book, order, rules)
+    return price, book.quantity != 0.0 and kind != NO_EXIT and ((stop >= price) if buys else (stop <= price))
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -133,4 +144,13 @@ def exit_of(book: Book, order: Order, bar: Bar, rules: Rules, flags: Flags, insi
             goal = on_tick(book.entry * (1.0 + order.take_profit if long else 1.0 - order.take_profit), rules.tick, long)
             if bar.high > goal if long else bar.low < goal:
                 price, code = max(bar.open, goal) if long else min(bar.open, goal), PROFIT_EXIT
+    return price, code
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def exit_before(book: Book, order: Order, bar: Bar, limit: float, rules: Rules, flags: Flags) -> tuple[float, int]:
+    """Say what ends a position before a resting order fills at its limit: as `exit_of`, but for a take-profit beyond the limit."""
+    price, code = exit_of(book, order, bar, rules, flags, False)
+    if code == PROFIT_EXIT and ((price > limit) if book.quantity > 0.0 else (price < limit)):
+        price, code = 0.0, NO_EXIT
     return price, code

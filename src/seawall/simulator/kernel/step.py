@@ -8,7 +8,8 @@ A decision taken at the close of row t is filled at the open of row t + 1 and ma
    equity before the trade, cur the value of the position and c the cost rate, the exposure after costs is exactly e when
    cur + x = e (E − c|x|), so x = (e E − cur) / (1 + e c sign(x)). An unchanged target trades nothing.
 4. *Resting orders that add, stops, liquidation at the worst price, take-profits, resting orders that reduce*: in this order, the
-   least favourable one, since a bar does not tell its path.
+   least favourable one, since a bar does not tell its path. Where it does, the path decides: an order beyond which the bar opens
+   fills at the open, a stop on the way to an order that adds is met before it, and of two prices that take a profit the nearer.
 5. *Mark.* Equity is marked at the close; there a drawdown, the end of an episode or of a session may close the position.
 
 In every bar: change of equity = price profit − fee − half-spread − slippage − financing − funding + write-off. What a closed
@@ -27,7 +28,7 @@ from numba import njit, prange
 from seawall.core.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.book import Book, Costs, below_margin, filled, rebalanced, with_impact
-from seawall.simulator.kernel.events import Bar, Order, exit_of, limit_price, limit_reached
+from seawall.simulator.kernel.events import Bar, Order, exit_before, exit_of, limit_price, limit_reached
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 
 _LEAST_EQUITY = 1e-300
@@ -103,12 +104,12 @@ def _within(book: Book, order: Order, bar: Bar, costs: tuple[Costs, Costs], rule
     price, code, left, order_price = 0.0, at.NO_EXIT, order.works, math.nan
     if book.quantity != 0.0 and below_margin(book.quantity, book.cash, bar.open, rules.margin):
         price, code = bar.open, at.MARGIN_EXIT
-    trade_price, late, paid = bar.open if order.works else 0.0, False, costs[0]
-    if flags.terms is not None and order.works and order.limit > 0.0:
-        trade_price, adds = limit_reached(book, order, bar)
-        late, paid = not adds, costs[1]
-        if late and book.quantity != 0.0 and code == at.NO_EXIT:
-            price, code = exit_of(book, order, bar, rules, flags, False)
+    trade_price, inside, paid = bar.open if order.works else 0.0, False, costs[0]
+    if flags.terms is not None and order.works and order.limit != 0.0 and code == at.NO_EXIT:
+        trade_price, late = limit_reached(book, order, bar, rules)
+        paid = costs[1]
+        if late:
+            price, code = exit_before(book, order, bar, trade_price, rules, flags)
     if trade_price > 0.0 and code == at.NO_EXIT:
         if flags.sized is not None:
             value = book.quantity * trade_price
@@ -120,19 +121,26 @@ def _within(book: Book, order: Order, bar: Bar, costs: tuple[Costs, Costs], rule
         elif trade.notional > 0.0:
             order_price, held = trade_price, book.quantity
             book = filled(book, trade.quantity, trade.cash, trade_price, paid, flags)
+            inside = trade_price == abs(order.limit) and (held * book.quantity <= 0.0 or abs(book.quantity) > abs(held))
             if flags.exits is not None and held * book.quantity <= 0.0:
                 # A position that is new has no better price behind it than its entry.
                 order = Order(order.target, order.limit, order.works, order.take_profit, order.stop_loss, book.entry)
-    if not late and book.quantity != 0.0 and code == at.NO_EXIT:
-        price, code = exit_of(book, order, bar, rules, flags, order.limit > 0.0 and order_price != bar.open)
+    if book.quantity != 0.0 and code == at.NO_EXIT:
+        price, code = exit_of(book, order, bar, rules, flags, inside)
     return Within(book, left, order_price, price, code)
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _lost_too_much(money: np.ndarray, i: int, equity: float, rules: Rules) -> bool:
+    """Say whether an account has reached its largest loss."""
+    reference = max(money[at.PEAK_EQUITY, i], equity) if rules.from_peak else money[at.START_EQUITY, i]
+    return equity <= (1.0 - rules.max_drawdown) * reference
 
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _at_close(money: np.ndarray, i: int, equity: float, last: bool, session: int, rules: Rules) -> int:
     """Say why an account is left flat at this close, if it is."""
-    reference = max(money[at.PEAK_EQUITY, i], equity) if rules.from_peak else money[at.START_EQUITY, i]
-    if equity <= (1.0 - rules.max_drawdown) * reference:
+    if _lost_too_much(money, i, equity, rules):
         return at.DRAWDOWN_EXIT
     if last and rules.close_at_end:
         return at.END_EXIT
@@ -231,18 +239,19 @@ def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags
             paid = with_impact(paid, value / max(book.cash + value, _LEAST_EQUITY), rules.most_slippage)
         left_cash = book.cash + value - (paid.fee + paid.spread + paid.slippage) * abs(value)
         book = filled(book, 0.0, left_cash, exit_price, paid, flags)
+        ends = ends or (flags.closing is not None and _lost_too_much(money, i, left_cash, rules))
     counts[at.EXIT, i] = code if gone else at.NO_EXIT
     pnl = book.pnl + book.quantity * (bar.close - book.last)
     book = Book(book.quantity, book.cash, book.entry, bar.close, pnl, *book[5:])
     if flags.exits is not None:
-        _keep_best(money, i, book, bar, order.limit > 0.0 and order_price != bar.open)
+        _keep_best(money, i, book, bar, order_price == abs(order.limit))
     _keep_order(accounts, i, order, left if may_order else counts[at.WORKING, i] != 0, gone, flags)
     money[at.FILL_PRICE, i], money[at.ORDER_PRICE, i] = price, order_price
     _book_bar(accounts, i, book, row, ends, flags)
 
 
 @njit(cache=True, error_model="numpy")
-def _advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags: Flags, first: int, last: int) -> None:
+def advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags: Flags, first: int, last: int) -> None:
     """Take the accounts first..last − 1 one bar on."""
     for i in range(first, last):
         if accounts.counts[at.TERMINATED, i] + accounts.counts[at.TRUNCATED, i] > 0:
@@ -262,7 +271,7 @@ def step_serial(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, fl
         rules: What is charged and demanded.
         flags: Which rules hold.
     """
-    _advance(bars, accounts, orders, rules, flags, 0, len(orders.target))
+    advance(bars, accounts, orders, rules, flags, 0, len(orders.target))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
@@ -271,7 +280,7 @@ def step_parallel(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, 
     n = len(orders.target)
     chunks = (n + CHUNK - 1) // CHUNK
     for chunk in prange(chunks):
-        _advance(bars, accounts, orders, rules, flags, chunk * CHUNK, min(n, (chunk + 1) * CHUNK))
+        advance(bars, accounts, orders, rules, flags, chunk * CHUNK, min(n, (chunk + 1) * CHUNK))
 
 
 @njit(cache=True, error_model="numpy")
