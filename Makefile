@@ -43,7 +43,7 @@ check: $(VENV)/.installed-dev ## format, lint, types, import layers, fast tests
 bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator and the learner beside their peers
 	@$(BIN)/python bench/data.py
 	@$(BIN)/python bench/features.py
-	@$(BIN)/python bench/environment.py
+	@$(BIN)/python bench/simulator.py
 	@$(BIN)/python bench/training.py
 
 peers: $(PEERS)/.installed ## make .venv-peers with the engines and environments that tests and benchmarks compare with

@@ -17,6 +17,7 @@ from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import book, episodes, events, layout, step
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.latency import DelayedOrders
+from seawall.simulator.rewards import bar
 from seawall.simulator.rewards.bar import BarView, Before
 from seawall.simulator.rewards.reward import Reward
 from seawall.simulator.rules import bars_of, flags_of, rules_of
@@ -28,7 +29,7 @@ _PADDING = 8
 """Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = _LEAST_EQUITY = 1e-300
 _NO_TERMS = np.zeros(0)
-heed_sources(layout, book, events, step, episodes, accounts)
+heed_sources(layout, book, events, step, episodes, accounts, bar)
 
 
 class StepResult(NamedTuple):
@@ -266,7 +267,9 @@ class Simulator:
         before = Before(self.quantity.copy(), self.entry_price.copy(), equity, self.peak_equity.copy())
         ended = (self._terminated | self._truncated) != 0
         self._fill(orders)
-        return self.reward.earned(BarView(self.market, self._accounts, self.n, before, asked), ended if ended.any() else None)
+        return self.reward.earned(
+            BarView(self.market, self._bars.prices, self._accounts, before, asked), ended if ended.any() else None
+        )
 
     def _checked_terms(self, terms: OrderTerms | None) -> OrderTerms:
         if not self._terms:

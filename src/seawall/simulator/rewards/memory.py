@@ -18,6 +18,30 @@ _LEAST_VARIANCE = 1e-18
 """Returns steadier than this a bar (a deviation of 1e-9) have no ratio: it would be rounding alone."""
 
 
+@njit(cache=True, error_model="numpy")
+def _differential_sharpe(
+    earned: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    age: np.ndarray,
+    settings: tuple[float, float, float],
+    ratio: np.ndarray,
+) -> None:
+    """Fill the ratios of a bar, and take its returns into the moments."""
+    rate, warmup, clip = settings
+    for i in range(len(earned)):
+        up, wide, variance = earned[i] - mean[i], earned[i] * earned[i] - square[i], square[i] - mean[i] * mean[i]
+        ratio[i] = 0.0
+        if variance > _LEAST_VARIANCE and age[i] >= warmup:
+            found = (square[i] * up - 0.5 * mean[i] * wide) / (variance * np.sqrt(variance))
+            ratio[i] = min(max(found, -clip), clip)
+        # Until 1 / rate bars are known, the moments are plain means: else their start at 0 would count for as long.
+        share = max(rate, 1.0 / (age[i] + 1.0))
+        mean[i] += share * up
+        square[i] += share * wide
+        age[i] += 1.0
+
+
 class DifferentialSharpe:
     """The differential Sharpe ratio of Moody and Saffell (2001), "Learning to trade via direct reinforcement", equation 13.
 
@@ -28,23 +52,15 @@ class DifferentialSharpe:
 
     def __init__(self, params: RewardParams, _market: Market, n: int) -> None:
         """Start with no moments."""
-        self._rate, self._warmup, self._clip = params.sharpe_rate, params.sharpe_warmup, params.sharpe_clip
+        self._rate, self._warmup, self._clip = params.sharpe_rate, float(params.sharpe_warmup), params.sharpe_clip
         self._mean, self._square, self._age = np.zeros(n), np.zeros(n), np.zeros(n)
 
     def __call__(self, bar: BarView) -> np.ndarray:
         """Return the ratio of the bar, float64, shape (N,)."""
-        earned = bar.simple_return
-        up, wide = earned - self._mean, earned**2 - self._square
-        variance = self._square - self._mean**2
-        known = (variance > _LEAST_VARIANCE) & (self._age >= self._warmup)
-        spread = np.where(known, variance, 1.0)
-        ratio = (self._square * up - 0.5 * self._mean * wide) / (spread * np.sqrt(spread))
-        # Until 1 / rate bars are known, the moments are plain means: else their start at 0 would count for as long.
-        rate = np.maximum(self._rate, 1.0 / (self._age + 1.0))
-        self._mean += rate * up
-        self._square += rate * wide
-        self._age += 1.0
-        return np.where(known, np.clip(ratio, -self._clip, self._clip), 0.0)
+        ratio = np.empty(bar.n)
+        settings = (self._rate, self._warmup, self._clip)
+        _differential_sharpe(bar.simple_return, self._mean, self._square, self._age, settings, ratio)
+        return ratio
 
     def reset(self, accounts: np.ndarray) -> None:
         """Forget the moments of some accounts."""

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numba import njit
 
 from seawall.core.errors import InvariantError
 from seawall.core.market import Market
 from seawall.simulator.rewards.bar import BarView
 from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.rewards.terms import REWARD_TERMS
+
+
+@njit(cache=True, error_model="numpy")
+def _weighed(terms: np.ndarray, weights: np.ndarray, sums: np.ndarray, total: np.ndarray) -> bool:
+    """Fill the weighted sums of the terms, add them to those of the episode, and say whether all are finite numbers."""
+    total[:] = 0.0
+    for place in range(len(weights)):
+        for i in range(len(total)):
+            weighted = terms[place, i] * weights[place]
+            sums[place, i] += weighted
+            total[i] += weighted
+    good = True
+    for i in range(len(total)):
+        good = good and np.isfinite(total[i])
+    return good
 
 
 class Reward:
@@ -51,16 +67,12 @@ class Reward:
         Raises:
             InvariantError: A term is not a finite number.
         """
-        total = np.zeros(bar.n)
+        total = np.empty(bar.n)
         for place, state in enumerate(self._states):
-            term = self.terms[place]
-            term[:] = state(bar)
-            if ended is not None:
-                term[ended] = 0.0
-            weighted = term * self._weights[place]
-            self.sums[place] += weighted
-            total += weighted
-        if not np.isfinite(total).all():
+            self.terms[place] = state(bar)
+        if ended is not None:
+            self.terms[:, ended] = 0.0
+        if not _weighed(self.terms, self._weights, self.sums, total):
             self._name_the_fault(bar)
         return total if self._clip is None else np.clip(total, -self._clip, self._clip)
 
