@@ -205,8 +205,8 @@ def test_quantities_are_whole_lots(target, quantity):
 
 def test_a_lot_is_not_lost_to_rounding():
     simulator = account(still(100, 100, 100), orders={"lot_size": 0.1})
-    go(simulator, 0.7)  # 700 / 100 / 0.1 is 69.99999999999999 in floating point
-    assert simulator.quantity[0] == pytest.approx(7.0, rel=EXACT)
+    go(simulator, 0.03)  # 30 / 100 / 0.1 is 2.9999999999999996 in floating point
+    assert simulator.quantity[0] == pytest.approx(0.3, rel=EXACT)
 
 
 def test_costs_are_those_of_the_lots_traded():
@@ -238,6 +238,7 @@ def test_a_position_of_broken_lots_is_left_whole(side):
     go(simulator, 0.0)
     assert simulator.quantity[0] == 0.0  # 5 units, of which 4 are lots
     assert simulator.traded_notional[0] == pytest.approx(500.0, rel=EXACT)
+    assert simulator.cash[0] == pytest.approx(1_000.0, rel=EXACT)
 
 
 @pytest.mark.parametrize(("target", "price"), [(0.5, 97.5), (-0.5, 104.5)])
@@ -248,10 +249,12 @@ def test_a_limit_is_rounded_away_from_the_market_to_a_tick(target, price):
     assert simulator.fill_price[0] == price
 
 
-def test_a_price_on_a_tick_is_not_moved_by_rounding():
-    simulator = resting(CALM, (100, 100, 60, 100), orders={"tick_size": 0.1})
-    go(simulator, 0.5, 0.3)  # 100 · (1 − 0.3) / 0.1 is 699.9999999999999
-    assert simulator.fill_price[0] == pytest.approx(70.0, rel=EXACT)
+@pytest.mark.parametrize(("target", "offset", "price"), [(0.5, 0.34, 66.0), (-0.5, 0.68, 168.0)])
+def test_a_price_on_a_tick_is_not_moved_by_rounding(target, offset, price):
+    # 100 · (1 − 0.34) / 0.1 is 659.9999999999998 and 100 · (1 + 0.68) / 0.1 is 1680.0000000000002 in floating point.
+    simulator = resting(CALM, (100, 169, 60, 100), orders={"tick_size": 0.1})
+    go(simulator, target, offset)
+    assert simulator.order_price[0] == pytest.approx(price, rel=EXACT)
 
 
 def test_a_limit_below_the_first_tick_never_fills():
@@ -313,23 +316,27 @@ def test_an_order_that_is_on_its_way_at_a_stop_arrives_and_may_be_taken_back():
 
 
 def test_after_a_stop_with_nothing_on_its_way_hold_stays_flat():
-    market = hourly(CALM, CALM, CALM, (100, 100, 94, 94), (94, 94, 94, 94), (94, 94, 94, 94))
+    market = hourly(CALM, CALM, CALM, (100, 100, 94, 94), *[(94, 94, 94, 94)] * 4)
     simulator = account(market, stop_loss_bps=500.0, orders={"latency_bars": 1})
     for _ in range(3):
         go(simulator, 1.0)
     assert simulator.fill_price[0] == 95.0
-    for _ in range(2):
-        go(simulator, float(simulator.view().target[0]))
-        assert simulator.quantity[0] == 0.0
+    assert simulator.view().target[0] == 0.0
+    go(simulator, 0.0)
+    assert simulator.quantity[0] == 0.0
+    go(simulator, 1.0)  # a new decision, for which there are two bars
+    go(simulator, 1.0)
+    assert simulator.quantity[0] == pytest.approx(950 / 94, rel=EXACT)
 
 
-def test_a_saved_account_goes_on_with_the_orders_on_their_way_and_those_that_rest():
-    rows = [CALM, CALM, (100, 100, 96, 98), (98, 99, 94, 97), (97, 120, 96, 110)]
-    settings = {"terms": True, "orders": {"latency_bars": 1}, "trailing_stop_bps": 2_000.0}
+@pytest.mark.parametrize("bars", [1, 2])
+def test_a_saved_account_goes_on_with_the_orders_on_their_way_and_those_that_rest(bars):
+    rows = [CALM, *[CALM] * bars, (100, 100, 96, 98), (98, 99, 94, 97), (97, 120, 96, 110)]
+    settings = {"terms": True, "orders": {"latency_bars": bars}, "trailing_stop_bps": 2_000.0}
     whole, broken = (account(hourly(*rows), DEAR, **settings) for _ in range(2))
     go(whole, 0.5, 0.05, take_profit=0.1, stop_loss=0.1)
     go(broken, 0.5, 0.05, take_profit=0.1, stop_loss=0.1)
-    for target in (0.5, 0.5, 0.5):
+    for target in [0.5] * (bars + 2):
         saved = broken.state_dict()
         broken = account(hourly(*rows), DEAR, **settings)
         broken.load_state_dict(saved)
