@@ -21,6 +21,8 @@ _PER_BPS = 1e-4
 _YEAR_MS = 365.0 * 86_400_000.0
 _HOUR_MS = 3_600_000
 _LINE = 64
+_EVERY_BAR = 1e-9
+"""A drift of the exposure that is rounding alone."""
 _DAY = Timeframe(86_400)
 
 
@@ -35,7 +37,7 @@ def rules_of(costs: CostParams, params: SimulatorParams) -> Rules:
         size_impact=costs.slippage.size_impact * _PER_BPS,
         most_slippage=MOST_SLIPPAGE,
         margin=params.maintenance_margin,
-        band=0.0 if orders.rebalance == "every_bar" else orders.band,
+        band=_EVERY_BAR if orders.rebalance == "every_bar" else orders.band,
         take_profit=params.take_profit_bps * _PER_BPS,
         stop_loss=params.stop_loss_bps * _PER_BPS,
         trailing_stop=params.trailing_stop_bps * _PER_BPS,

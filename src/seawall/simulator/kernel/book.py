@@ -5,9 +5,9 @@ Every function takes scalars and is inlined where it is called: a call would cos
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from seawall.simulator.kernel.layout import Flags, Rules
@@ -129,7 +129,7 @@ def filled(book: Book, quantity: float, cash: float, price: float, costs: Costs,
 @njit(cache=True, error_model="numpy", inline="always")
 def whole_lots(units: float, lot: float) -> float:
     """Return a quantity without what is no whole lot."""
-    return math.floor(units / lot + _ROUNDING) * lot if lot > 0.0 else units
+    return np.floor(units / lot + _ROUNDING) * lot if lot > 0.0 else units
 
 
 @njit(cache=True, error_model="numpy", inline="always")
