@@ -77,6 +77,22 @@ class Intent:
     terms: OrderTerms | None = None
 
 
+class ActionTable(NamedTuple):
+    """What numbered actions ask for, where that depends on nothing but whether the account is flat: row 0 when it is, else row 1.
+
+    Attributes:
+        targets: Exposures, NaN for the target in force, float64, shape (2, A).
+        illegal: Whether an action makes no sense there and does nothing, int64, shape (2, A).
+        signals: −1 sell, 0 hold, +1 buy, or `by_change`, int8, shape (2, A).
+        by_change: Stands for the sign of the change of the target.
+    """
+
+    targets: np.ndarray
+    illegal: np.ndarray
+    signals: np.ndarray
+    by_change: int = 2
+
+
 class ActionScheme(Protocol):
     """Turns a network's output into a target exposure. Named, and saved with the model."""
 
@@ -120,13 +136,8 @@ class ActionScheme(Protocol):
         """
         ...
 
-    def table(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return what each action asks for, where that depends on nothing but whether the account is flat; None elsewhere.
-
-        Returns:
-            The exposures when flat and when in a position, NaN for the target in force, float64, shape (2, A); and whether the
-            action is illegal there, int64, shape (2, A).
-        """
+    def table(self) -> ActionTable | None:
+        """Return what each action asks for, where that depends on nothing but whether the account is flat; None elsewhere."""
         ...
 
     def spec(self) -> dict[str, Any]:

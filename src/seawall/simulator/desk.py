@@ -10,6 +10,7 @@ import numpy as np
 from seawall.core.errors import DataError
 from seawall.core.protocols import ActionScheme, GuardContext, Intent, OrderTerms
 from seawall.simulator.accounts import AccountView
+from seawall.simulator.actions.lookup import Lookup
 
 
 class RuledProposal(Protocol):
@@ -103,6 +104,8 @@ class Desk:
         self.state_names: tuple[str, ...] = () if guards is None else guards.state_names
         self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
         self.illegal_moves = np.zeros(n, dtype=np.int64)
+        table = scheme.table()
+        self._lookup = None if table is None else Lookup(table, n)
 
     @property
     def guarded(self) -> bool:
@@ -119,7 +122,9 @@ class Desk:
         Raises:
             InvariantError: An action is not in the numbering, or a guard breaks the law of the chain.
         """
-        intent = self.scheme.intent(actions, view.target)
+        intent = None if self._lookup is None else self._lookup.intent(actions, view.target)
+        if intent is None:
+            intent = self.scheme.intent(actions, view.target)
         if intent.illegal is not None:
             self.illegal_moves += intent.illegal
         if self._guards is None:

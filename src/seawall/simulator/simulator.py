@@ -239,6 +239,7 @@ class Simulator:
         orders = Orders(wanted, *self._checked_terms(terms))
         if self.reward.plain:
             self._fill(orders)
+            self.reward.terms[0] = self.log_return
             earned = self.log_return * self.params.reward.scale * self.params.reward.weights["log_return"]
             self.reward.sums[0] += earned
             clip = self.params.reward.clip

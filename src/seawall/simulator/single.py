@@ -85,12 +85,13 @@ class SingleStepper:
         table = desk.scheme.table()
         if table is None:
             raise InvariantError(f"scheme {desk.scheme.name!r} has no table of actions; allowed: one that has")
-        self.n_actions = table[0].shape[1]
+        self.n_actions = table.targets.shape[1]
         self._columns = len(columns)
         none = np.zeros(0)
         bars, accounts, rules, flags, dearest = simulator.compiled_parts()
         orders, limit = Orders(np.zeros(1), none, none, none), simulator.params.max_exposure
-        choices = Choices(orders, *table, desk.illegal_moves, feature_codes(columns), limit, dearest)
+        codes = feature_codes(columns)
+        choices = Choices(orders, table.targets, table.illegal, desk.illegal_moves, codes, limit, dearest)
         self._parts = (bars, accounts, choices, rules, flags)
         self._call: Any = ready_call(_decide_and_step, (*self._parts, 0, self._row()))
         self._sums, self._scale = (

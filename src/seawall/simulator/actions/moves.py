@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from seawall.core.protocols import Intent
+from seawall.core.protocols import ActionTable, Intent
 from seawall.simulator.actions.numbering import checked_actions
 from seawall.simulator.actions.scheme import ExposureScheme
 
@@ -39,12 +39,13 @@ class Moves(ExposureScheme):
         flat = np.asarray(current) == 0.0
         return np.column_stack([np.ones(len(flat), dtype=bool), flat, flat & self._short, ~flat])
 
-    def table(self) -> tuple[np.ndarray, np.ndarray]:
+    def table(self) -> ActionTable:
         """Return what each move asks for when flat and when in a position; see `ExposureScheme.table`."""
         legal = self.action_mask(np.array([0.0, 1.0]))
         legal[:, HoldLongShortClose.HOLD] = False
         targets = np.where(legal, np.array([0.0, 1.0, -1.0, 0.0]), np.nan)
-        return targets, (~self.action_mask(np.array([0.0, 1.0]))).astype(np.int64)
+        illegal = (~self.action_mask(np.array([0.0, 1.0]))).astype(np.int64)
+        return ActionTable(targets, illegal, np.full(illegal.shape, 2, dtype=np.int8))
 
     def intent(self, actions: np.ndarray, current: np.ndarray) -> Intent:
         """Translate actions.

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from seawall.core.errors import ConfigError
-from seawall.core.protocols import Intent
+from seawall.core.protocols import ActionTable, Intent
 from seawall.simulator.actions.continuous import ContinuousScheme, continuous_target, thresholded
 from seawall.simulator.actions.moves import Moves
 from seawall.simulator.actions.numbering import checked_actions
@@ -72,10 +72,11 @@ class DirectionScheme(ExposureScheme):
         given = checked_actions(actions, self._names, self._name)
         return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
 
-    def table(self) -> tuple[np.ndarray, np.ndarray]:
+    def table(self) -> ActionTable:
         """Return what each action asks for, flat or not; see `ExposureScheme.table`."""
         targets = np.where(np.arange(len(self._targets)) == self._hold, np.nan, self._targets)
-        return np.stack([targets, targets]), np.zeros((2, len(targets)), dtype=np.int64)
+        none = np.zeros((2, len(targets)), dtype=np.int64)
+        return ActionTable(np.stack([targets, targets]), none, np.stack([self._signals, self._signals]))
 
 
 class TargetExposure(ExposureScheme):
@@ -106,9 +107,10 @@ class TargetExposure(ExposureScheme):
         target = self._targets[checked_actions(actions, self._names, self._name)]
         return Intent(target, np.sign(target - current).astype(np.int8))
 
-    def table(self) -> tuple[np.ndarray, np.ndarray]:
+    def table(self) -> ActionTable:
         """Return what each action asks for, flat or not; see `ExposureScheme.table`."""
-        return np.stack([self._targets, self._targets]), np.zeros((2, len(self._targets)), dtype=np.int64)
+        none = np.zeros((2, len(self._targets)), dtype=np.int64)
+        return ActionTable(np.stack([self._targets, self._targets]), none, np.full(none.shape, 2, dtype=np.int8))
 
 
 Scheme = DirectionScheme | TargetExposure | Moves | ContinuousScheme | TargetPosition

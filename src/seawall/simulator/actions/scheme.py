@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seawall.core.protocols import ActionTable
+
 
 class ExposureScheme:
     """A scheme that asks for exposures of −1, 0 and 1, or between; without short positions for none below 0."""
@@ -46,13 +48,8 @@ class ExposureScheme:
         """Return which actions are legal: all of them, bool, shape (N, number of actions)."""
         return np.ones((len(current), len(self._names)), dtype=bool)
 
-    def table(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return what each numbered action asks for where that depends on nothing but whether the account is flat; None elsewhere.
-
-        Returns:
-            The exposures when flat and when in a position, NaN for the target in force, float64, shape (2, A); and whether the
-            action is illegal there, int64, shape (2, A).
-        """
+    def table(self) -> ActionTable | None:
+        """Return what each action asks for, where that depends on nothing but whether the account is flat; None elsewhere."""
         return None
 
     def spec(self) -> dict[str, Any]:

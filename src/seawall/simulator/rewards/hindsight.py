@@ -76,6 +76,6 @@ class HindsightExit:
 
 def _ahead(values: np.ndarray, bars: int, *, largest: bool) -> np.ndarray:
     """Return the largest or smallest of the next values at each place but the last, shape (T − 1,)."""
-    padded = np.concatenate([values[1:], np.full(bars - 1, -np.inf if largest else np.inf)])
-    windows = sliding_window_view(padded, bars)
+    padded = np.concatenate([values[1:], np.full(bars, -np.inf if largest else np.inf)])
+    windows = sliding_window_view(padded, bars)[:-1]
     return windows.max(axis=1) if largest else windows.min(axis=1)

@@ -95,14 +95,13 @@ class _Ring:
     def __init__(self, params: RewardParams, _market: Market, n: int) -> None:
         self._ring = np.zeros((params.sharpe_window, n))
         self._age = np.zeros(n, dtype=np.int64)
-        self._next = np.zeros(1, dtype=np.int64)
+        self._everyone = np.arange(n)
         self._mean, self._deviation = np.zeros(n), np.zeros(n)
 
     def remember(self, earned: np.ndarray) -> np.ndarray:
         """Add the returns of a bar; return which accounts fill the window."""
-        place = int(self._next[0])
-        self._ring[place] = earned
-        self._next[0] = (place + 1) % len(self._ring)
+        # By each account's own age: a place shared by all would let the bars before a reset decide the order of a sum, and its last bit.
+        self._ring[self._age % len(self._ring), self._everyone] = earned
         self._age += 1
         _moments(self._ring, self._mean, self._deviation)
         return self._age >= len(self._ring)
@@ -114,7 +113,7 @@ class _Ring:
 
     def blocks(self) -> Mapping[str, np.ndarray]:
         """Return the ring."""
-        return {"ring": self._ring, "age": self._age, "next": self._next}
+        return {"ring": self._ring, "age": self._age}
 
 
 class WindowedSharpe(_Ring):

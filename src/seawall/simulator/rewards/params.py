@@ -62,10 +62,12 @@ class RewardParams(Params):
         name = given.get("preset")
         if name is None:
             return cast("Any", values)
-        if name not in REWARD_PRESETS:
+        if not isinstance(name, str) or name not in REWARD_PRESETS:
             raise ValueError(f"preset is {name!r}; allowed: {', '.join(REWARD_PRESETS)}")
-        preset = REWARD_PRESETS[name]
-        weights: dict[str, float] = {**preset["weights"], **(given.get("weights") or {})}
+        preset, own = REWARD_PRESETS[name], given.get("weights") or {}
+        if not isinstance(own, Mapping):
+            return cast("Any", {**preset, **given})
+        weights: dict[str, float] = {**preset["weights"], **cast("Mapping[str, float]", own)}
         return cast("Any", {**preset, **given, "weights": weights})
 
     @field_validator("weights")
