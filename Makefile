@@ -8,6 +8,8 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 # Address of the package index that torch itself is taken from; empty means the one pip is set up with.
 TORCH_INDEX ?=
+# Tests run in as many processes as there are cores; empty for one: make test PYTEST_WORKERS=
+PYTEST_WORKERS ?= -n auto
 PYTEST_ARGS ?=
 
 VENV := .venv
@@ -28,17 +30,17 @@ demo: $(VENV)/.installed ## train on a market with an edge and on one without, j
 	@$(BIN)/seawall demo
 
 test: $(VENV)/.installed-dev ## run the fast tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed-dev ## run every test, the slow ones too
-	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "slow or not slow" $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, import layers, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator and the learner beside their peers
 	@$(BIN)/python bench/data.py

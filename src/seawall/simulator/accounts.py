@@ -33,13 +33,20 @@ class AccountView:
         target: Target exposure in force, float64, shape (N,).
         equity: Marked at that close, float64, shape (N,).
         peak_equity: Highest mark of the episode, float64, shape (N,).
-        timestamp_ms: Opening time of the bar that has just closed, int64, shape (N,).
+        timestamps: Opening times of the market's rows, int64, shape (T,).
+        row: Row of the bar that has just closed, int64, shape (N,).
     """
 
     target: np.ndarray
     equity: np.ndarray
     peak_equity: np.ndarray
-    timestamp_ms: np.ndarray
+    timestamps: np.ndarray
+    row: np.ndarray
+
+    @property
+    def timestamp_ms(self) -> np.ndarray:
+        """Opening time of the bar that has just closed, int64, shape (N,); a new array."""
+        return self.timestamps[self.row]
 
 
 def feature_codes(columns: tuple[str, ...]) -> np.ndarray:

@@ -292,7 +292,7 @@ class Simulator:
     def view(self) -> AccountView:
         """Return what the decision desk reads, without copying the accounts."""
         target = self.target if self._delay is None else self._delay.target
-        return AccountView(target, self.equity, self.peak_equity, self.market.timestamps[self.row])
+        return AccountView(target, self.equity, self.peak_equity, self.market.timestamps, self.row)
 
     def account_rows(self, columns: tuple[str, ...]) -> np.ndarray:
         """Return named account features, known at the close of `row`.
