@@ -85,3 +85,18 @@ def test_a_range_that_leaves_its_series_is_refused(rows):
 def test_no_rows_are_refused():
     with pytest.raises(ConfigError, match="no rows were given"):
         planned(10, "first", ())
+
+
+def test_a_grid_starts_at_every_so_manieth_row_through_all_ranges_and_around():
+    # Episodes of 10 decisions. Rows 8..39 leave the starts 8..29, of which 8, 17 and 26 are 9 apart; rows 47..69 leave 47 and 56.
+    episodes = Episodes.plan(world(), [RowRange(5, 40), RowRange(47, 70)], 4, 10, "grid", 9)
+    start, stop = episodes.rows(1, np.arange(7), np.zeros(7, dtype=np.int64))
+    assert start.tolist() == [8, 17, 26, 47, 56, 8, 17]
+    assert (stop - start).tolist() == [11] * 7
+
+
+def test_a_grid_goes_on_with_the_next_row_in_each_episode_whatever_runs_beside_it():
+    episodes = Episodes.plan(world(), [RowRange(5, 40)], 4, 10, "grid", 9)
+    alone = episodes.rows(1, np.array([2, 2, 2]), np.array([0, 1, 2]))[0]
+    assert alone.tolist() == [26, 8, 17]
+    assert episodes.rows(7, np.array([0, 1, 2]), np.array([4, 4, 4]))[0].tolist() == [17, 26, 8]

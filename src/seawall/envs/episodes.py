@@ -12,7 +12,7 @@ from seawall.core.counters import uniform
 from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 
-StartMode = Literal["random", "sequential", "first"]
+StartMode = Literal["random", "sequential", "first", "grid"]
 
 
 def decision_range(market: Market, rows: RowRange, window: int) -> RowRange:
@@ -51,16 +51,19 @@ class Episodes:
         stop: One past the last row of each range, int64, shape (R,).
         bars: Decisions in an episode; 0 for as many as the range holds.
         mode: ``random`` starts anywhere that leaves a whole episode, ``sequential`` walks the ranges chunk by chunk
-            (environment e begins with chunk e), ``first`` starts each time at the first row of range e mod R.
+            (environment e begins with chunk e), ``first`` starts each time at the first row of range e mod R, ``grid`` walks
+            rows that lie a step apart, through all ranges and around (environment e begins with the e-th).
+        grid: Bars between the starts of ``grid``.
     """
 
     first: np.ndarray
     stop: np.ndarray
     bars: int
     mode: StartMode
+    grid: int = 1
 
     @classmethod
-    def plan(cls, market: Market, ranges: Sequence[RowRange], window: int, bars: int, mode: StartMode) -> Episodes:
+    def plan(cls, market: Market, ranges: Sequence[RowRange], window: int, bars: int, mode: StartMode, grid: int = 1) -> Episodes:
         """Check the ranges against a market and plan their episodes.
 
         Raises:
@@ -70,7 +73,7 @@ class Episodes:
             raise ConfigError("no rows were given to the environment; allowed: at least one range")
         usable = [decision_range(market, rows, window) for rows in ranges]
         first = np.array([rows.start for rows in usable], dtype=np.int64)
-        return cls(first, np.array([rows.stop for rows in usable], dtype=np.int64), bars, mode)
+        return cls(first, np.array([rows.stop for rows in usable], dtype=np.int64), bars, mode, grid)
 
     def rows(self, key: int, environments: np.ndarray, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the first row and one past the last row of some episodes.
@@ -90,6 +93,13 @@ class Episodes:
             start = self.first[chosen]
         elif self.mode == "sequential":
             chosen, start = self._chunk(-(-decisions // length), length, environments + episodes)
+        elif self.mode == "grid":
+            # Starts that leave a whole episode, as those of ``random``.
+            places = (decisions - length) // self.grid + 1
+            ends = np.cumsum(places)
+            number = (environments + episodes) % ends[-1]
+            chosen = np.searchsorted(ends, number, side="right")
+            start = self.first[chosen] + (number - (ends[chosen] - places[chosen])) * self.grid
         else:
             choices = decisions - length + 1
             ends = np.cumsum(choices)

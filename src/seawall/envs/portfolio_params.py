@@ -32,8 +32,11 @@ class PortfolioEnvironmentParams(Params):
     )
     episode_bars: int = Field(default=0, ge=0, description="Decisions in an episode; 0 for as many as the rows hold")
     start: StartMode = Field(
-        default="random", description="random starts anywhere, sequential walks the rows in chunks, first starts at the first row"
+        default="random",
+        description="random starts anywhere, sequential walks the rows in chunks, first starts at the first row, grid at every "
+        "grid_bars-th row in turn",
     )
+    grid_bars: int = Field(default=1, ge=1, le=1_000_000_000, description="Bars between the starts of start: grid")
     costs: CostParams | dict[str, CostParams] = Field(
         default=CostParams(), description="Costs of a fill, of all assets or by symbol: commission, spread and base slippage"
     )

@@ -231,7 +231,7 @@ def plan_episodes(panel: Panel, rows: RowRange | Sequence[RowRange], ready: int,
             )
         first.append(start)
     stops = np.array([each.stop for each in ranges], dtype=np.int64)
-    return Episodes(np.array(first, dtype=np.int64), stops, params.episode_bars, params.start)
+    return Episodes(np.array(first, dtype=np.int64), stops, params.episode_bars, params.start, params.grid_bars)
 
 
 def _windows(panel: Panel, features: np.ndarray, ready: int, window: int) -> WindowCopier:

@@ -84,7 +84,9 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         if max(abs(level) for level in scheme.levels) > limit:
             raise ConfigError(f"scheme {scheme.name!r} asks for exposures {scheme.levels}; allowed: {-limit} to {limit}")
         ranges = [rows] if isinstance(rows, RowRange) else list(rows)
-        self.episodes = Episodes.plan(market, ranges, self.params.window, self.params.episode_bars, self.params.start)
+        self.episodes = Episodes.plan(
+            market, ranges, self.params.window, self.params.episode_bars, self.params.start, self.params.grid_bars
+        )
         self.simulator = Simulator(market, n, self.params.costs, self.params.simulator, terms=scheme.carries_terms)
         self.desk = Desk(scheme, guards, n)
         self.decision: Decision | None = None

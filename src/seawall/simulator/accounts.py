@@ -10,17 +10,38 @@ from numba import njit
 
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
-from seawall.simulator.kernel.layout import ENTRY_PRICE, EQUITY, HELD_BARS, PEAK_EQUITY, QUANTITY, ROW
+from seawall.simulator.kernel.layout import (
+    ENTRY_PRICE,
+    EQUITY,
+    HELD_BARS,
+    PEAK_EQUITY,
+    QUANTITY,
+    ROW,
+    RUIN_RATIO,
+    START_EQUITY,
+    STOP,
+    TARGET,
+    WORKING,
+)
 
 ACCOUNT_FEATURES: dict[str, str] = {
     "exposure": "value of the position at this close over equity, signed; 0 when flat",
     "unrealised": "log(close / entry price) times the side of the position; 0 when flat",
     "drawdown": "1 − equity / highest equity of the episode, in [0, 1]",
     "held_bars": "log(1 + bars marked since the position was opened) / 10; 0 when flat",
+    "side": "1 long, −1 short, 0 flat",
+    "entry_return": "close / entry price − 1; 0 when flat",
+    "target": "target exposure in force, whether it is reached or not",
+    "working": "1 where an order, or a part of one, waits to be filled; else 0",
+    "growth": "log(equity / equity at the start of the episode), at least −27.6",
+    "bars_left": "log(1 + bars left in the episode) / 10",
 }
 """Every account feature, in the order of its code in the kernel. All are known at the close of the account's row."""
 
-_EXPOSURE, _UNREALISED, _DRAWDOWN, _ = range(len(ACCOUNT_FEATURES))
+DEFAULT_FEATURES = ("exposure", "unrealised", "drawdown", "held_bars")
+"""What is shown where nothing else is asked for: shares and logarithms, the same on every market and at every equity."""
+
+_EXPOSURE, _UNREALISED, _DRAWDOWN, _HELD_BARS, _SIDE, _ENTRY_RETURN, _TARGET, _WORKING, _GROWTH, _ = range(len(ACCOUNT_FEATURES))
 _HELD_SCALE = 0.1
 _LEAST_EQUITY = 1e-300
 
@@ -92,6 +113,25 @@ def _held_bars(counts: np.ndarray, out: np.ndarray) -> None:
 
 
 @njit(cache=True, error_model="numpy")
+def _further(prices: np.ndarray, money: np.ndarray, counts: np.ndarray, code: int, out: np.ndarray) -> None:
+    """Fill one of the features that are not shown by default."""
+    for i in range(len(out)):
+        quantity = money[QUANTITY, i]
+        if code == _SIDE:
+            out[i] = (1.0 if quantity > 0.0 else 0.0) - (1.0 if quantity < 0.0 else 0.0)
+        elif code == _ENTRY_RETURN:
+            out[i] = prices[counts[ROW, i], CLOSE] / money[ENTRY_PRICE, i] - 1.0 if quantity != 0.0 else 0.0
+        elif code == _TARGET:
+            out[i] = money[TARGET, i]
+        elif code == _WORKING:
+            out[i] = counts[WORKING, i]
+        elif code == _GROWTH:
+            out[i] = math.log(max(money[EQUITY, i] / money[START_EQUITY, i], RUIN_RATIO))
+        else:
+            out[i] = math.log(float(counts[STOP, i] - counts[ROW, i])) * _HELD_SCALE
+
+
+@njit(cache=True, error_model="numpy")
 def fill_account_rows(prices: np.ndarray, money: np.ndarray, counts: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
     """Compute account features.
 
@@ -110,5 +150,7 @@ def fill_account_rows(prices: np.ndarray, money: np.ndarray, counts: np.ndarray,
             _unrealised(prices, money, counts, out[:, column])
         elif code == _DRAWDOWN:
             _drawdown(money, out[:, column])
-        else:
+        elif code == _HELD_BARS:
             _held_bars(counts, out[:, column])
+        else:
+            _further(prices, money, counts, code, out[:, column])
