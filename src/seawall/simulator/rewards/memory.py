@@ -100,7 +100,7 @@ class _Ring:
 
     def remember(self, earned: np.ndarray) -> np.ndarray:
         """Add the returns of a bar; return which accounts fill the window."""
-        # By each account's own age: a place shared by all would let the bars before a reset decide the order of a sum, and its last bit.
+        # By the age of each: a place shared by all would let the bars before a reset decide the order of a sum, and its last bit.
         self._ring[self._age % len(self._ring), self._everyone] = earned
         self._age += 1
         _moments(self._ring, self._mean, self._deviation)

@@ -64,7 +64,8 @@ class RewardParams(Params):
             return cast("Any", values)
         if not isinstance(name, str) or name not in REWARD_PRESETS:
             raise ValueError(f"preset is {name!r}; allowed: {', '.join(REWARD_PRESETS)}")
-        preset, own = REWARD_PRESETS[name], given.get("weights") or {}
+        preset = REWARD_PRESETS[name]
+        own: Any = given.get("weights") or {}
         if not isinstance(own, Mapping):
             return cast("Any", {**preset, **given})
         weights: dict[str, float] = {**preset["weights"], **cast("Mapping[str, float]", own)}
