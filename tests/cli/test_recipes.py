@@ -48,7 +48,7 @@ def test_a_changed_setting_changes_the_hash(seawall):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("costs.fe_bps=1", r"unknown key costs\.fe_bps \(value 1\); did you mean taker_bps\?"),
+        ("costs.takr_bps=1", r"unknown key costs\.takr_bps \(value 1\); did you mean taker_bps\?"),
         ("cost.taker_bps=1", r"unknown key cost .*did you mean costs\?"),
         ("costs.taker_bps=-1", r"costs\.taker_bps is -1: input should be greater than or equal to 0"),
         ("guards.n_consecutive.n=0", r"guards .*n is 0: input should be greater than or equal to 1"),
