@@ -10,10 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from seawall.core.bars import CLOSE, HIGH, LOW
 from seawall.simulator.rewards.bar import BarView
+from seawall.simulator.rewards.settings import TermSettings
 
 if TYPE_CHECKING:
     from seawall.core.market import Market
-    from seawall.simulator.rewards.params import RewardParams
 
 _TABLE_IDLE = 1e-4
 
@@ -46,7 +46,7 @@ class HindsightExit:
     series, those count; where none is, nothing does.
     """
 
-    def __init__(self, params: RewardParams, market: Market, _n: int, *, limit: bool) -> None:
+    def __init__(self, params: TermSettings, market: Market, _n: int, *, limit: bool) -> None:
         """Compute both exits at every row of a market, for closes or for highs and lows."""
         costs = np.log((1.0 - params.hindsight_fee) / (1.0 + params.hindsight_fee))
         self._bonus = params.hindsight_hold

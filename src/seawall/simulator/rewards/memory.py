@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 
 from seawall.simulator.rewards.bar import BarView
+from seawall.simulator.rewards.settings import TermSettings
 
 if TYPE_CHECKING:
     from seawall.core.market import Market
-    from seawall.simulator.rewards.params import RewardParams
 
 _LEAST_VARIANCE = 1e-18
 """Returns steadier than this a bar (a deviation of 1e-9) have no ratio: it would be rounding alone."""
@@ -50,7 +50,7 @@ class DifferentialSharpe:
     clipped.
     """
 
-    def __init__(self, params: RewardParams, _market: Market, n: int) -> None:
+    def __init__(self, params: TermSettings, _market: Market, n: int) -> None:
         """Start with no moments."""
         self._rate, self._warmup, self._clip = params.sharpe_rate, float(params.sharpe_warmup), params.sharpe_clip
         self._mean, self._square, self._age = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -92,7 +92,7 @@ def _moments(ring: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> None:
 class _Ring:
     """The returns of the last bars."""
 
-    def __init__(self, params: RewardParams, _market: Market, n: int) -> None:
+    def __init__(self, params: TermSettings, _market: Market, n: int) -> None:
         self._ring = np.zeros((params.sharpe_window, n))
         self._age = np.zeros(n, dtype=np.int64)
         self._everyone = np.arange(n)
@@ -136,7 +136,7 @@ class Volatility(_Ring):
 class DrawdownGrowth:
     """Minus the growth of the largest drawdown of the episode."""
 
-    def __init__(self, _params: RewardParams, _market: Market, n: int) -> None:
+    def __init__(self, _params: TermSettings, _market: Market, n: int) -> None:
         """Start without drawdown."""
         self._largest = np.zeros(n)
 
@@ -159,7 +159,7 @@ class DrawdownGrowth:
 class Idle:
     """−1 for each bar without position or trade after more than some of them in a row."""
 
-    def __init__(self, params: RewardParams, _market: Market, n: int) -> None:
+    def __init__(self, params: TermSettings, _market: Market, n: int) -> None:
         """Start without idle bars."""
         self._threshold = params.idle_bars
         self._bars = np.zeros(n, dtype=np.int64)

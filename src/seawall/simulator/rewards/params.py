@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from seawall.core.params import Params
+from seawall.simulator.rewards.settings import TermSettings
 from seawall.simulator.rewards.terms import REWARD_TERMS
 
 REWARD_PRESETS: dict[str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ REWARD_PRESETS: dict[str, dict[str, Any]] = {
 """Rewards of the published systems. Those with a term named legacy or hindsight are for comparison only."""
 
 
-class RewardParams(Params):
+class RewardParams(TermSettings):
     """The weights of a reward, and the settings of its terms."""
 
     preset: str | None = Field(
@@ -44,16 +44,6 @@ class RewardParams(Params):
     )
     scale: float = Field(default=1.0, gt=0.0, le=1e6, description="Factor on the whole reward")
     clip: float | None = Field(default=None, gt=0.0, le=1e9, description="Largest size of the reward, after the factor; null: none")
-    sharpe_window: int = Field(default=20, ge=2, le=10_000, description="Bars of windowed_sharpe and volatility")
-    sharpe_rate: float = Field(default=0.01, gt=0.0, le=1.0, description="Rate at which differential_sharpe forgets")
-    sharpe_warmup: int = Field(default=20, ge=2, le=1_000_000, description="Bars before differential_sharpe counts")
-    sharpe_clip: float = Field(default=10.0, gt=0.0, le=1e6, description="Largest size of differential_sharpe")
-    idle_bars: int = Field(default=5, ge=0, le=1_000_000, description="Idle bars in a row that cost nothing")
-    hindsight_bars: int = Field(default=20, ge=1, le=10_000, description="Bars ahead that the hindsight terms look")
-    hindsight_fee: float = Field(default=0.007, ge=0.0, lt=1.0, description="Fee a side that the hindsight terms count, as a share")
-    hindsight_hold: float | None = Field(
-        default=None, description="What a hold earns by the hindsight terms; null: minus the better of the two exits, at most 0"
-    )
 
     @model_validator(mode="before")
     @classmethod

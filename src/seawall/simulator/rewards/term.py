@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from seawall.simulator.rewards.bar import BarView
+from seawall.simulator.rewards.settings import TermSettings
 
 if TYPE_CHECKING:
     from seawall.core.market import Market
-    from seawall.simulator.rewards.params import RewardParams
 
 TermFunction = Callable[[BarView], np.ndarray]
 
@@ -50,7 +50,7 @@ class _Forgetful:
         return self.nothing
 
 
-StateBuilder = Callable[["RewardParams", "Market", int], TermState]
+StateBuilder = Callable[["TermSettings", "Market", int], TermState]
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class RewardTerm:
 
     function: TermFunction | None
     meaning: str
-    horizon: int | Callable[[RewardParams], int] = 0
+    horizon: int | Callable[[TermSettings], int] = 0
     state: StateBuilder | None = None
 
-    def build(self, params: RewardParams, market: Market, n: int) -> TermState:
+    def build(self, params: TermSettings, market: Market, n: int) -> TermState:
         """Return the term for N accounts over a market."""
         if self.state is not None:
             return self.state(params, market, n)
@@ -78,6 +78,6 @@ class RewardTerm:
             raise TypeError("a reward term needs a function, or a state to build one")
         return _Forgetful(self.function)
 
-    def looks_ahead(self, params: RewardParams) -> int:
+    def looks_ahead(self, params: TermSettings) -> int:
         """Return the horizon under some settings."""
         return self.horizon(params) if callable(self.horizon) else self.horizon
