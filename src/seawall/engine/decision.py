@@ -13,7 +13,7 @@ import numpy as np
 
 from seawall.core.bars import CLOSE
 from seawall.core.errors import InvariantError
-from seawall.core.protocols import Observation, Policy
+from seawall.core.protocols import Observation, OrderTerms, Policy
 from seawall.simulator.desk import Decision, Desk
 from seawall.simulator.observe import AccountObserver
 from seawall.simulator.simulator import Simulator
@@ -34,11 +34,20 @@ class DecisionRecords:
         allowed: Exposure after the guards, float64.
         guard_code: 0 where no guard intervened, else 1 + index of the last one that did; int8.
         reason: That guard's reason code, int8.
-        fill_price: Price of the fill before costs, float64; NaN where nothing was traded.
+        illegal: Whether the action made no sense in the position held and did nothing, bool.
+        limit: How far from the last close the order rests, as a share of it, float64; 0 for a market order.
+        take_profit: Distance of the order's take-profit from the entry, as a share of it, float64; 0 for none of its own.
+        stop_loss: Distance of the order's stop-loss from the entry, likewise.
+        order_price: Price before costs at which an order was filled, float64; NaN where none was.
+        exit_code: Why a rule closed the position, a place in `EXIT_NAMES`, int64; 0 where none did.
+        fill_price: Price of the last fill before costs, float64; NaN where nothing was traded.
         traded_notional: Value of what was traded, float64.
         quantity: Units held after the fill, negative when short, float64.
         fee: Commission paid, float64.
         spread: Half-spread paid, float64.
+        slippage: Slippage paid, float64.
+        financing: Interest paid on the position, negative where earned, float64.
+        funding: Funding paid, likewise.
         price_pnl: Profit from prices over the bar, float64.
         write_off: Debt forgiven at a liquidation, float64.
         liquidated: Whether the position was liquidated, bool.
@@ -57,11 +66,20 @@ class DecisionRecords:
     allowed: np.ndarray
     guard_code: np.ndarray
     reason: np.ndarray
+    illegal: np.ndarray
+    limit: np.ndarray
+    take_profit: np.ndarray
+    stop_loss: np.ndarray
+    order_price: np.ndarray
+    exit_code: np.ndarray
     fill_price: np.ndarray
     traded_notional: np.ndarray
     quantity: np.ndarray
     fee: np.ndarray
     spread: np.ndarray
+    slippage: np.ndarray
+    financing: np.ndarray
+    funding: np.ndarray
     price_pnl: np.ndarray
     write_off: np.ndarray
     liquidated: np.ndarray
@@ -155,7 +173,8 @@ class DecisionLoop:
         accounts = self.simulator
         market = accounts.market
         value = accounts.quantity * market.prices[accounts.row, CLOSE]
-        equity = accounts.equity.copy()
+        equity, none = accounts.equity.copy(), np.zeros(accounts.n)
+        terms = OrderTerms(none, none, none) if decision.terms is None else decision.terms
         return DecisionRecords(
             row=row,
             timestamp_ms=market.timestamps[row],
@@ -167,11 +186,20 @@ class DecisionLoop:
             allowed=decision.allowed.copy(),
             guard_code=decision.guard_code,
             reason=decision.reason,
+            illegal=none.astype(np.bool_) if decision.intent.illegal is None else decision.intent.illegal,
+            limit=terms.limit,
+            take_profit=terms.take_profit,
+            stop_loss=terms.stop_loss,
+            order_price=accounts.order_price.copy(),
+            exit_code=accounts.exit_code.copy(),
             fill_price=accounts.fill_price.copy(),
             traded_notional=accounts.traded_notional.copy(),
             quantity=accounts.quantity.copy(),
             fee=accounts.fee.copy(),
             spread=accounts.spread.copy(),
+            slippage=accounts.slippage.copy(),
+            financing=accounts.financing.copy(),
+            funding=accounts.funding.copy(),
             price_pnl=accounts.price_pnl.copy(),
             write_off=accounts.write_off.copy(),
             liquidated=accounts.liquidated.copy(),

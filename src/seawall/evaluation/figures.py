@@ -79,15 +79,29 @@ def exposure_figure(ledger: Ledger) -> go.Figure:
     return laid_out(figure, 260, legend=False)
 
 
+_ALWAYS = ("fee", "spread")
+_COSTS = (
+    ("fee", "commission", "#dd7f2b"),
+    ("spread", "half-spread", "#9a5fc4"),
+    ("slippage", "slippage", "#c4a15f"),
+    ("financing", "financing", "#5f9ac4"),
+    ("funding", "funding", "#5fc49a"),
+)
+
+
 def costs_figure(ledger: Ledger) -> go.Figure:
     """Draw the costs paid so far, by kind, one on the other."""
     figure = go.Figure()
     dates = _dates(timestamps_ms(ledger.frame))
-    for name, words, colour in (("fee", "commission", "#dd7f2b"), ("spread", "half-spread", "#9a5fc4")):
+    for name, words, colour in _COSTS:
         paid = np.cumsum(ledger.column(name))
+        if name not in _ALWAYS and not paid.any():
+            continue
         kept = kept_points(paid, 800)
         trace = _line(dates[kept], paid[kept], words, colour, width=1.2)
-        figure.add_trace(trace.update(stackgroup="costs", line_shape="hv"))
+        # What was earned cannot be stacked on what was paid.
+        trace.update(line_shape="hv", stackgroup="costs" if paid.min() >= 0.0 else None)
+        figure.add_trace(trace)
     figure.update_yaxes(title_text="paid so far, quote units", rangemode="tozero")
     return laid_out(figure, 300)
 

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import DataError
 from seawall.core.files import replacing_file, to_json
+from seawall.core.protocols import OrderTerms
 from seawall.core.timeframe import periods_per_year
 from seawall.engine.decision import DecisionRecords
-from seawall.simulator.kernel.layout import RUIN_RATIO
+from seawall.simulator.kernel.layout import EXIT_NAMES, RUIN_RATIO
 
 COLUMNS = (
     "timestamp",
@@ -30,11 +31,20 @@ COLUMNS = (
     "allowed",
     "guard",
     "reason",
+    "illegal",
+    "limit",
+    "take_profit",
+    "stop_loss",
+    "order_price",
+    "exit",
     "fill_price",
     "traded_notional",
     "quantity",
     "fee",
     "spread",
+    "slippage",
+    "financing",
+    "funding",
     "price_pnl",
     "write_off",
     "liquidated",
@@ -43,9 +53,19 @@ COLUMNS = (
     "next_timestamp",
 )
 """Columns of a ledger frame, in order. A row holds what was decided at the close of the bar that opened at
-``timestamp``, filled at the open of the next bar and marked at its close; ``fill_price`` is NaN where nothing was traded."""
+``timestamp``, filled in the next bar and marked at its close. ``fill_price`` is that of the last fill, ``order_price`` that of an
+order's; both NaN where there was none. ``exit`` names the rule that closed the position, else it is empty. ``limit``,
+``take_profit`` and ``stop_loss`` are what the order carried, as shares of a price."""
+COST_PARTS = ("fee", "spread", "slippage", "financing", "funding")
+"""Columns that are costs: change of equity = price_pnl − their sum + write_off."""
 
-_WORDED = ("timestamp", "next_timestamp", "guard", "reason")
+_WORDED = ("timestamp", "next_timestamp", "guard", "reason", "exit")
+# What a ledger lacks that was written before orders had terms and holding had costs.
+_ABSENT: dict[str, Any] = {
+    **dict.fromkeys(("limit", "take_profit", "stop_loss", "slippage", "financing", "funding"), 0.0),
+    "illegal": False,
+    "exit": "",
+}
 _COPIED = tuple(name for name in COLUMNS if name not in _WORDED)
 _METADATA_KEY = b"seawall"
 
@@ -108,6 +128,17 @@ class Ledger:
         targets = np.zeros(self.n_bars)
         targets[: len(self.frame)] = self.column("allowed")
         return targets
+
+    def costs(self) -> np.ndarray:
+        """Return all costs of every decision's bar, float64, one value per decision; negative where holding earned more."""
+        return self.frame[[*COST_PARTS]].to_numpy(np.float64).sum(axis=1)
+
+    def terms(self) -> OrderTerms | None:
+        """Return what the orders carried at every bar, shape (T − 1,) each, 0 after an early end; None where none did."""
+        padded = [np.zeros(self.n_bars) for _ in OrderTerms._fields]
+        for part, name in zip(padded, OrderTerms._fields, strict=True):
+            part[: len(self.frame)] = self.column(name)
+        return OrderTerms(*padded) if any(part.any() for part in padded) else None
 
     def exposures(self) -> np.ndarray:
         """Return the exposure at the close of every bar, float64, shape (T − 1,); 0 after a liquidation."""
@@ -180,7 +211,10 @@ class Ledgers:
 
         def ledger(name: str) -> Ledger:
             part = frames[name].drop(columns="policy").reset_index(drop=True)
-            return Ledger(part, facts["initial_equity"][name], times)
+            absent = {column: value for column, value in _ABSENT.items() if column not in part}
+            part = part.assign(**absent)
+            part = part if "order_price" in part else part.assign(order_price=part["fill_price"])
+            return Ledger(part[[*COLUMNS]], facts["initial_equity"][name], times)
 
         return cls(
             ledger("ensemble"),
@@ -211,6 +245,7 @@ def ledger_of(
     columns: dict[str, Any] = {name: gathered(name) for name in _COPIED}
     columns["timestamp"] = from_milliseconds(gathered("timestamp_ms"))
     columns["next_timestamp"] = from_milliseconds(gathered("next_timestamp_ms"))
+    columns["exit"] = [EXIT_NAMES[code] for code in gathered("exit_code").tolist()]
     columns["guard"] = [reasons[code][0] for code in codes]
     columns["reason"] = [reasons[code][1] for code in codes]
     return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seawall.evaluation.ledger import Ledger
+from seawall.evaluation.ledger import COST_PARTS, Ledger
 from seawall.evaluation.trades import Trades, round_trips
 
 MIN_YEARS = 14 / 365.25
@@ -190,14 +190,17 @@ def ledger_metrics(ledger: Ledger) -> dict[str, Any]:
         "periods_per_year": ppy,
         "liquidated": bool(ledger.frame["liquidated"].any()),
         "costs": costs_paid(ledger),
+        "exits": {name: int(count) for name, count in ledger.frame["exit"].value_counts().items() if name},
+        "illegal_moves": int(ledger.frame["illegal"].sum()),
         "undefined": {name: figure.reason for name, figure in measured.items() if figure.value is None},
     }
 
 
 def costs_paid(ledger: Ledger) -> dict[str, float]:
     """Return the costs by kind, in quote units, and their sum as a share of the initial equity."""
-    fee, spread = float(ledger.column("fee").sum()), float(ledger.column("spread").sum())
-    return {"fee": fee, "spread": spread, "total": fee + spread, "share_of_initial_equity": (fee + spread) / ledger.initial_equity}
+    parts = {name: float(ledger.column(name).sum()) for name in COST_PARTS}
+    total = sum(parts.values())
+    return {**parts, "total": total, "share_of_initial_equity": total / ledger.initial_equity}
 
 
 def _plain(measured: Mapping[str, Measured]) -> dict[str, float | None]:

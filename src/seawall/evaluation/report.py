@@ -171,8 +171,10 @@ def _break_even(found: Mapping[str, Any]) -> str:
 
 def _costs_words(document: Mapping[str, Any]) -> str:
     costs = document["ensemble"]["costs"]
+    # Judgements made before holding had costs know but two parts, and further ones are told where there is something to tell.
+    further = [f", {name} {number(costs[name], 6)}" for name in ("slippage", "financing", "funding") if costs.get(name)]
     return (
-        f"{number(costs['fee'], 6)} and {number(costs['spread'], 6)} quote units, together "
+        f"{number(costs['fee'], 6)} and {number(costs['spread'], 6)} quote units{''.join(further)}, together "
         f"{_share(costs['share_of_initial_equity'])} of the initial equity"
     )
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from seawall.core.market import Market, RowRange
 from seawall.core.params import Params
+from seawall.core.protocols import OrderTerms
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import sharpe
 from seawall.simulator.costs.params import CostParams
@@ -72,18 +73,23 @@ class Replay:
     costs: CostParams
     params: SimulatorParams = field(default_factory=SimulatorParams)
 
-    def equity(self, targets: np.ndarray, multiples: np.ndarray) -> np.ndarray:
+    def equity(self, targets: np.ndarray, multiples: np.ndarray, terms: OrderTerms | None = None) -> np.ndarray:
         """Return the equity of one path of exposures under several costs.
 
         Args:
             targets: Exposure at each decision, float64, shape (T − 1,).
             multiples: Factors on the costs, float64, shape (K,).
+            terms: What the orders carried, shape (T − 1,) each; None for nothing.
 
         Returns:
             Equity at each close over the initial equity, float64, shape (T, K).
         """
         paths = np.repeat(targets[:, None], len(multiples), axis=1)
-        return replay_paths(self.market, self.rows, paths, self.costs, multiples, self.params) / self.params.initial_equity
+        carried = None
+        if terms is not None:
+            carried = OrderTerms(*(np.repeat(part[:, None], len(multiples), axis=1) for part in terms))
+        equity = replay_paths(self.market, self.rows, paths, self.costs, multiples, self.params, carried)
+        return equity / self.params.initial_equity
 
     def largest_multiple(self, wanted: float) -> float:
         """Return the largest multiple not above the wanted one at which a trade can still be sized."""
@@ -109,15 +115,17 @@ def stress(ledger: Ledger, replay: Replay, params: StressParams) -> dict[str, An
     """
     targets = ledger.targets()
     multiples = np.array(sorted({min(m, replay.largest_multiple(m)) for m in params.cost_multiples}))
-    ends = replay.equity(targets, multiples)[-1]
-    late = replay.equity(delayed(targets), np.ones(1))[:, 0]
-    on_time = replay.equity(targets, np.ones(1))[:, 0]
+    terms = ledger.terms()
+    later = None if terms is None else OrderTerms(*(delayed(part) for part in terms))
+    ends = replay.equity(targets, multiples, terms)[-1]
+    late = replay.equity(delayed(targets), np.ones(1), later)[:, 0]
+    on_time = replay.equity(targets, np.ones(1), terms)[:, 0]
     ppy = ledger.periods_per_year
     return {
         "cost_multiples": [
             {"multiple": float(m), "total_return": float(end - 1.0)} for m, end in zip(multiples, ends, strict=True)
         ],
-        "break_even": break_even(targets, replay, params.max_multiple).to_dict(),
+        "break_even": break_even(targets, replay, params.max_multiple, terms).to_dict(),
         "delay": {
             "bars": 1,
             "total_return": float(late[-1] - 1.0),
@@ -128,7 +136,7 @@ def stress(ledger: Ledger, replay: Replay, params: StressParams) -> dict[str, An
     }
 
 
-def break_even(targets: np.ndarray, replay: Replay, max_multiple: float) -> BreakEven:
+def break_even(targets: np.ndarray, replay: Replay, max_multiple: float, terms: OrderTerms | None = None) -> BreakEven:
     """Search for the cost multiple at which the path ends where it began.
 
     The net result falls as costs rise, so each round brackets the root in a grid of one compiled replay.
@@ -137,6 +145,7 @@ def break_even(targets: np.ndarray, replay: Replay, max_multiple: float) -> Brea
         targets: Exposure at each decision, float64, shape (T − 1,).
         replay: Where they are filled.
         max_multiple: Largest multiple looked at.
+        terms: What the orders carried, shape (T − 1,) each; None for nothing.
     """
     low, high = 0.0, replay.largest_multiple(max_multiple)
     if not np.any(targets != 0.0):
@@ -145,7 +154,7 @@ def break_even(targets: np.ndarray, replay: Replay, max_multiple: float) -> Brea
         return BreakEven(None, "the costs are zero, so no multiple of them can be told", None, high)
 
     def gain(multiples: np.ndarray) -> np.ndarray:
-        return np.log(np.maximum(replay.equity(targets, multiples)[-1], RUIN_RATIO))
+        return np.log(np.maximum(replay.equity(targets, multiples, terms)[-1], RUIN_RATIO))
 
     reach = high
     at_low, at_high = gain(np.array([low, high])).tolist()

@@ -38,17 +38,20 @@ class Trades:
 def round_trips(ledger: Ledger) -> Trades:
     """Split a ledger into trades.
 
-    In the bar of a reversal the old position earns the gap up to the fill and the new one the rest; costs are shared
-    by the notional of each leg. A position opened and liquidated within one bar counts as a long trade where the
-    allowed exposure was positive, else as a short one.
+    In the bar of a reversal the old position earns the gap up to the order's fill and pays for having been held, and the new one
+    has the rest; costs of fills are shared by the notional of each leg. The side of a position opened and closed within one bar is
+    told by what it earned.
 
     Args:
         ledger: One policy's decisions.
     """
     held = ledger.column("quantity")
     before = np.concatenate([[0.0], held[:-1]])
-    flash = (before == 0.0) & (held == 0.0) & (ledger.column("traded_notional") > 0.0)
-    side = np.where(flash, np.sign(ledger.column("allowed")), np.sign(held))
+    asked = np.sign(ledger.column("allowed"))
+    ordered = np.isfinite(ledger.column("order_price")) & (ledger.frame["exit"].to_numpy() != "") & (asked != 0.0)
+    flash = (held == 0.0) & (ledger.column("traded_notional") > 0.0)
+    flash &= (before == 0.0) | (ordered & (asked != np.sign(before)))
+    side = np.where(flash, _side_within(ledger, before, asked), np.sign(held))
     previous = np.concatenate([[0.0], np.sign(held[:-1])])
     opens = (side != 0.0) & ((side != previous) | flash)
     if not opens.any():
@@ -67,15 +70,24 @@ def round_trips(ledger: Ledger) -> Trades:
     return Trades(side[opened].astype(np.int8), opened, closed, profit, open_at_end)
 
 
+def _side_within(ledger: Ledger, before: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Return the side of a position that lives within one bar, ±1: as what it earned tells, else what was asked for."""
+    moved = ledger.column("fill_price") - ledger.column("order_price")
+    earned = np.where(before == 0.0, np.sign(ledger.column("price_pnl") * np.nan_to_num(moved)), 0.0)
+    told = np.where(earned != 0.0, earned, asked)
+    return np.where(told != 0.0, told, 1.0)
+
+
 def _share_of_old(ledger: Ledger, before: np.ndarray, held: np.ndarray, opens: np.ndarray) -> np.ndarray:
     """Return the net profit of each bar, split into that of the old and that of the new position, shape (2, T)."""
-    price, close = ledger.column("fill_price"), ledger.column("close")
-    costs = ledger.column("fee") + ledger.column("spread")
-    profit = ledger.column("price_pnl")
+    price, close = ledger.column("order_price"), ledger.column("close")
+    carried = ledger.column("financing") + ledger.column("funding")
+    costs = ledger.costs() - carried
+    profit = ledger.column("price_pnl") - carried
     reversal = opens & (before != 0.0)
-    gap = np.where(reversal, before * (price - close), profit)
-    old_notional = np.abs(before)
-    share = np.divide(old_notional, old_notional + np.abs(held), out=np.ones_like(held), where=reversal)
+    gap = np.where(reversal, before * (price - close) - carried, profit)
+    share = np.divide(np.abs(before) * price, ledger.column("traded_notional"), out=np.ones_like(held), where=reversal)
+    share = np.minimum(share, 1.0)
     old = gap - costs * share + ledger.column("write_off")
     new = np.where(reversal, profit - gap - costs * (1.0 - share), 0.0)
     fresh = opens & (before == 0.0)
