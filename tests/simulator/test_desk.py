@@ -14,7 +14,9 @@ SELL, BUY, HOLD = (np.full(2, int(action)) for action in (SellBuyHold.SELL, Sell
 
 
 def view(target: float) -> AccountView:
-    return AccountView(np.full(2, target), np.full(2, 100.0), np.full(2, 100.0), np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64))
+    return AccountView(
+        np.full(2, target), np.full(2, 100.0), np.full(2, 100.0), np.zeros(1, dtype=np.int64), np.zeros(2, dtype=np.int64)
+    )
 
 
 def desk(n: int = 2) -> Desk:

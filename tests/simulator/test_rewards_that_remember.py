@@ -166,3 +166,15 @@ def test_terms_times_weights_add_up_to_the_reward_and_over_the_episode_to_the_su
         assert reward == pytest.approx(weights @ simulator.reward.terms, rel=1e-12, abs=1e-12)
         total += weights[:, None] * simulator.reward.terms
     assert simulator.reward.sums == pytest.approx(total, rel=1e-12, abs=1e-12)
+
+
+def test_idle_bars_are_forgotten_at_a_reset_and_kept_by_what_is_saved():
+    simulator, other = simulators(1, 1)
+    idle, flat = simulator.reward.names.index("idle"), np.zeros(1)
+    simulator.step(flat)  # the one bar that is free
+    other.load_state_dict(simulator.state_dict())
+    other.step(flat)
+    assert other.reward.terms[idle, 0] == -1.0
+    begin(simulator, np.array([0]))
+    simulator.step(flat)
+    assert simulator.reward.terms[idle, 0] == 0.0

@@ -35,6 +35,10 @@ from seawall.core.protocols import FeatureSet
 from seawall.features.columns import COLUMNS, Column
 from seawall.features.registry import FEATURE_SETS, FeatureEntry
 from seawall.features.sets.inputs import refuse_omit
+from seawall.simulator.rewards.check import check_term
+from seawall.simulator.rewards.params import RewardParams
+from seawall.simulator.rewards.term import RewardTerm
+from seawall.simulator.rewards.terms import REWARD_TERMS
 
 # Inherited by the processes that train and judge.
 TRUSTED = "SEAWALL_TRUSTED_PLUGINS"
@@ -64,6 +68,7 @@ class Plugin:
 
 
 _LOADED: dict[str, Plugin] = {}
+_CHECKED: set[tuple[str, str, str]] = set()
 
 
 def load_plugin(path: Path, others: Sequence[str] = ()) -> Plugin:
@@ -126,6 +131,20 @@ def require_loaded(plugins: Mapping[str, str]) -> None:
                 f"the recipe uses the plugin {name} (sha256 {sha256[:12]}…), which is not loaded; give it with --plugin"
             )
         raise ConfigError(f"the recipe uses the plugin {name} with sha256 {sha256[:12]}…; the one loaded has {here.sha256[:12]}…")
+
+
+def check_reward_terms(params: RewardParams) -> None:
+    """Check the terms of a reward that came with plugins, each once in a process for the same settings.
+
+    Raises:
+        ConfigError: A term looks farther ahead than it declares, or cannot be relied on.
+    """
+    settings = params.model_dump_json(exclude={"weights", "scale", "clip", "preset"})
+    for plugin in _LOADED.values():
+        for name in plugin.parts.get("REWARD_TERMS", ()):
+            if name in params.weights and (plugin.sha256, name, settings) not in _CHECKED:
+                check_term(name, params)
+                _CHECKED.add((plugin.sha256, name, settings))
 
 
 def keep_plugins(plugins: Mapping[str, str], folder: Path) -> None:
@@ -196,7 +215,7 @@ def _prepared(path: Path, registry: str, given: Mapping[Any, Any], sha256: str) 
             parts[str(name)] = replace(part, origin=sha256)
         elif registry == "FEATURE_SETS" and isinstance(part, FeatureSet):
             parts[str(name)] = FeatureEntry(_AsItIs(replace(part, name=str(name), settings={**part.settings, "origin": sha256})))
-        elif registry == "FEATURE_SETS" and isinstance(part, FeatureEntry):
+        elif (registry, type(part)) in (("FEATURE_SETS", FeatureEntry), ("REWARD_TERMS", RewardTerm)):
             parts[str(name)] = part
         else:
             raise ConfigError(f"plugin {path} has {type(part).__name__} for {name!r} in {registry}; allowed: {_KINDS[registry]}")
@@ -214,5 +233,5 @@ class _AsItIs:
         return self.made
 
 
-_REGISTRIES: dict[str, dict[str, Any]] = {"COLUMNS": COLUMNS, "FEATURE_SETS": FEATURE_SETS}
-_KINDS = {"COLUMNS": "Column", "FEATURE_SETS": "FeatureSet or FeatureEntry"}
+_REGISTRIES: dict[str, dict[str, Any]] = {"COLUMNS": COLUMNS, "FEATURE_SETS": FEATURE_SETS, "REWARD_TERMS": REWARD_TERMS}
+_KINDS = {"COLUMNS": "Column", "FEATURE_SETS": "FeatureSet or FeatureEntry", "REWARD_TERMS": "RewardTerm"}

@@ -26,7 +26,7 @@ from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.files import load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
-from seawall.recipes.plugins import load_plugins, require_loaded, trust
+from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
 from seawall.simulator.actions.registry import ACTION_SCHEMES, Scheme, action_scheme
 from seawall.simulator.costs.params import CostParams
@@ -272,6 +272,7 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise ConfigError(f"recipe {origin}: " + "; ".join(lines)) from error
+    check_reward_terms(recipe.simulator.reward)
     options = resolved_options(recipe.features)
     return recipe.model_copy(update={"features": recipe.features.model_copy(update={"options": options})})
 
