@@ -36,7 +36,8 @@ def test_both_ways_give_the_same_bits(scheme, observation):
     for action in actions:
         (seen, *earned), (other, *others) = (way.step(action) for way in ways)
         assert earned[:3] == others[:3]
-        assert earned[3]["illegal_moves"] == others[3]["illegal_moves"]
+        assert earned[3] == others[3]
+        assert earned[3]["reward_terms"] == {"log_return": earned[0]}
         assert all(seen[name].dtype == other[name].dtype and np.array_equal(seen[name], other[name]) for name in other)
         if earned[1] or earned[2]:
             assert ways[0].batch.simulator.reward.sums.tolist() == ways[1].batch.simulator.reward.sums.tolist()
@@ -74,3 +75,16 @@ def test_a_window_of_the_short_way_cannot_be_written_to():
     seen, *_ = made.step(1)
     with pytest.raises(ValueError, match="read-only"):
         seen["window"][0, 0] = 1.0
+
+
+def test_the_details_name_what_each_term_added():
+    reward = RewardParams(weights={"log_return": 2.0, "fee": 0.5, "holding": 0.1})
+    params = EnvironmentParams(window=4, episode_bars=40, costs=COSTLY, simulator=SimulatorParams(reward=reward))
+    made = TradingEnv(world(), RowRange(0, ROWS), action_scheme("target_exposure", True), params=params)
+    made.reset(seed=0)
+    _, earned, _, _, details = made.step(2)
+    told, account = details["reward_terms"], made.batch.simulator
+    assert list(told) == ["log_return", "fee", "holding"]
+    assert told["log_return"] == 2.0 * account.log_return[0]
+    assert told["fee"] == pytest.approx(-0.5 * account.fee[0] / 10_000.0, rel=1e-12)
+    assert sum(told.values()) == pytest.approx(earned, rel=1e-12)

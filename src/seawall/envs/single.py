@@ -99,7 +99,8 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             action: In the scheme's numbering, or its number from −1 to 1, shape (1,).
 
         Returns:
-            Observation, reward, terminated, truncated, and ``illegal_moves``: the actions of the episode so far that did nothing.
+            Observation, reward, terminated, truncated, and details: ``illegal_moves``, the actions of the episode so far that did
+            nothing, and ``reward_terms``, what each term of the reward added, weighted, before any clipping.
 
         Raises:
             InvariantError: The action is not in the numbering, or `reset` was never called.
@@ -108,12 +109,13 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
         if stepper is not None and isinstance(action, (int, np.integer)) and 0 <= action < stepper.n_actions:
             code, earned, terminated, truncated, account = stepper.step(int(action))
             if code == ALLOWED:
-                return self._seen(account), earned, terminated, truncated, {"illegal_moves": int(self.batch.desk.illegal_moves[0])}
+                details = {"illegal_moves": int(self.batch.desk.illegal_moves[0]), "reward_terms": {"log_return": earned}}
+                return self._seen(account), earned, terminated, truncated, details
         # What the short way does not understand is told apart, or refused, by the long one.
         reward, terminated, truncated = self.batch.advance(np.array([action]))
         if self._trail is not None:
             self._trail.note()
-        details = {"illegal_moves": int(self.batch.desk.illegal_moves[0])}
+        details = {"illegal_moves": int(self.batch.desk.illegal_moves[0]), "reward_terms": self.batch.simulator.reward.told(0)}
         return self._observe(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), details
 
     def render(self) -> Any:

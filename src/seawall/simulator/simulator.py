@@ -240,7 +240,7 @@ class Simulator:
         if self.reward.plain:
             self._fill(orders)
             self.reward.terms[0] = self.log_return
-            earned = self.log_return * self.params.reward.scale * self.params.reward.weights["log_return"]
+            earned = self.log_return * self.reward.first_weight
             self.reward.sums[0] += earned
             clip = self.params.reward.clip
             reward = earned if clip is None else np.clip(earned, -clip, clip)

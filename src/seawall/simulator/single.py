@@ -94,10 +94,7 @@ class SingleStepper:
         choices = Choices(orders, table.targets, table.illegal, desk.illegal_moves, codes, limit, dearest)
         self._parts = (bars, accounts, choices, rules, flags)
         self._call: Any = ready_call(_decide_and_step, (*self._parts, 0, self._row()))
-        self._sums, self._scale = (
-            simulator.reward.sums,
-            simulator.params.reward.scale * simulator.params.reward.weights["log_return"],
-        )
+        self._sums, self._scale = simulator.reward.sums, simulator.reward.first_weight
 
     @staticmethod
     def serves(simulator: Simulator, desk: Desk) -> bool:

@@ -57,6 +57,11 @@ class Reward:
         """Whether the reward is the log return alone, for which nothing needs to be known of the bar before."""
         return self.names == ("log_return",)
 
+    @property
+    def first_weight(self) -> float:
+        """Weight of the first term, times the scale."""
+        return float(self._weights[0])
+
     def earned(self, bar: BarView, ended: np.ndarray | None) -> np.ndarray:
         """Return the reward of the bar just marked, float64, shape (N,).
 
@@ -86,6 +91,11 @@ class Reward:
                     "allowed: finite numbers"
                 )
         raise InvariantError(f"the weighted reward of terms {list(self.names)} is beyond any number; allowed: smaller weights")
+
+    def told(self, account: int) -> dict[str, float]:
+        """Return what each term added to the reward of an account's last bar, weighted, before any clipping."""
+        weighted = self.terms[:, account] * self._weights
+        return dict(zip(self.names, weighted.tolist(), strict=True))
 
     def reset(self, accounts: np.ndarray) -> None:
         """Forget what is known of some accounts, at the start of an episode; int64, shape (K,)."""
