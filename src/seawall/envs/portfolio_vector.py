@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from seawall.core.errors import ConfigError, DataError
@@ -19,6 +19,7 @@ from seawall.core.market import RowRange
 from seawall.core.seeding import derived_seed
 from seawall.envs.episodes import Episodes
 from seawall.envs.portfolio_params import PortfolioEnvironmentParams
+from seawall.envs.same_step import SameStepVectorEnv
 from seawall.envs.simplex import Simplex
 from seawall.market.panel import Panel
 from seawall.simulator.actions.weights import weight_scheme
@@ -30,7 +31,7 @@ SOFTMAX_RANGE = 5.0
 """With ``softmax``, actions of the declared space lie within ± this: one asset can then outweigh eleven others 2,000 to 1."""
 
 
-class PortfolioVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray]):
+class PortfolioVectorEnv(SameStepVectorEnv):
     """N portfolios over one panel of A assets, reset in the step in which they end.
 
     Observations are dictionaries. In index mode: ``row``, the row just closed, int64, shape (N,), and ``account``, float32, shape
@@ -92,7 +93,6 @@ class PortfolioVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray
         self.simulator = PortfolioSimulator(panel, n, self.params.costs, self.params.portfolio)
         self.scheme = weight_scheme("portfolio_weights", panel.symbols, self.params.normalise)
         self._codes, self.account_names = account_layout(self.params.account_columns, panel.symbols)
-        self._everyone = np.arange(n)
         self._declare_spaces()
         self._take_seed(seed)
 
@@ -120,24 +120,6 @@ class PortfolioVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray
         self._row_key = derived_seed(seed, "episode rows")
         self.simulator.episode[:] = -1
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start a new episode in every environment.
-
-        Args:
-            seed: A new seed, from whose first episodes the environments start; None goes on to the next episode.
-            options: Not used.
-
-        Returns:
-            The first observation and an empty dictionary.
-        """
-        super().reset(seed=seed, options=options)
-        if seed is not None:
-            self._take_seed(seed)
-        self.begin(self._everyone)
-        return self.observe(), {}
-
     def begin(self, environments: np.ndarray) -> None:
         """Start the next episode in some environments.
 
@@ -157,27 +139,6 @@ class PortfolioVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray
             InvariantError: The scheme does not allow an action, or `reset` was never called.
         """
         return self.simulator.step(self.scheme.weights(actions))
-
-    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Take every account one bar on, and start new episodes where one ended.
-
-        Args:
-            actions: Weights, or numbers that become weights, shape (N, A + 1).
-
-        Returns:
-            Observation; reward, float64, shape (N,); terminated and truncated, bool, shape (N,); and details: empty, or
-            ``final_obs`` and the mask ``_final_obs`` where an episode ended.
-
-        Raises:
-            InvariantError: The scheme does not allow an action, or `reset` was never called.
-        """
-        reward, terminated, truncated = self.advance(actions)
-        ended = terminated | truncated
-        observation = self.observe()
-        if not ended.any():
-            return observation, reward, terminated, truncated, {}
-        self.begin(np.flatnonzero(ended))
-        return self.observe(), reward, terminated, truncated, {"final_obs": observation, "_final_obs": ended}
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 
 from seawall.core.counters import uniform
@@ -21,6 +21,7 @@ from seawall.core.protocols import ActionScheme
 from seawall.core.seeding import derived_seed
 from seawall.envs.episodes import Episodes
 from seawall.envs.params import EnvironmentParams
+from seawall.envs.same_step import SameStepVectorEnv
 from seawall.simulator.costs.factors import cost_factors
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
@@ -28,7 +29,7 @@ from seawall.simulator.simulator import Simulator, StepResult
 from seawall.simulator.windows import WindowCopier
 
 
-class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray]):
+class TradingVectorEnv(SameStepVectorEnv):
     """N trading accounts over one market, reset in the step in which they end.
 
     Observations are dictionaries. In index mode: ``row``, the row just closed, int64, shape (N,), and ``account``, float32,
@@ -94,7 +95,6 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         self.account_names = self.observer.names
         self._levels = np.array(scheme.levels)
         self.windows = WindowCopier(market.features, self.params.window)
-        self._everyone = np.arange(n)
         self._declare_spaces(len(scheme.action_names))
         self._take_seed(seed)
 
@@ -119,24 +119,6 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         self._exposure_key = derived_seed(seed, "episode start exposure")
         self._cost_key = derived_seed(seed, "episode costs")
         self.simulator.episode[:] = -1
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start a new episode in every environment.
-
-        Args:
-            seed: A new seed, from whose first episodes the environments start; None goes on to the next episode.
-            options: Not used.
-
-        Returns:
-            The first observation and an empty dictionary.
-        """
-        super().reset(seed=seed, options=options)
-        if seed is not None:
-            self._take_seed(seed)
-        self.begin(self._everyone)
-        return self.observe(), {}
 
     def begin(self, environments: np.ndarray) -> None:
         """Start the next episode in some environments.
@@ -167,27 +149,6 @@ class TradingVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray])
         """
         self.decision = self.desk.decide(actions, self.simulator.view())
         return self.simulator.step(self.decision.allowed, self.decision.terms, self.decision.signal)
-
-    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Decide, take every account one bar on, and start new episodes where one ended.
-
-        Args:
-            actions: In the scheme's numbering, shape (N,).
-
-        Returns:
-            Observation; reward, float64, shape (N,); terminated and truncated, bool, shape (N,); and details: empty, or
-            ``final_obs`` and the mask ``_final_obs`` where an episode ended.
-
-        Raises:
-            InvariantError: An action is not in the numbering, or `reset` was never called.
-        """
-        reward, terminated, truncated = self.advance(actions)
-        ended = terminated | truncated
-        observation = self.observe()
-        if not ended.any():
-            return observation, reward, terminated, truncated, {}
-        self.begin(np.flatnonzero(ended))
-        return self.observe(), reward, terminated, truncated, {"final_obs": observation, "_final_obs": ended}
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""
