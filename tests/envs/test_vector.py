@@ -12,7 +12,7 @@ from seawall.core.market import RowRange
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
 from seawall.simulator.actions.registry import action_scheme
-from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.settings import OrderParams, SimulatorParams
 
 
 def trace(env: TradingVectorEnv, actions: np.ndarray, seed: int = 3) -> list[bytes]:
@@ -209,3 +209,13 @@ def test_levels_beyond_the_largest_exposure_are_refused():
 def test_the_first_decision_waits_for_a_whole_warmed_up_window():
     env = batch(1, start="first", window=7)
     assert env.reset(seed=0)[0]["row"].tolist() == [READY + 6]
+
+
+def test_masks_follow_the_target_decided_while_its_order_is_on_its_way():
+    late = SimulatorParams(orders=OrderParams(latency_bars=3))
+    params = EnvironmentParams(window=4, episode_bars=20, simulator=late)
+    env = TradingVectorEnv(world(), RowRange(0, ROWS), 1, action_scheme("hold_long_short_close", short=True), params=params)
+    env.reset(seed=0)
+    env.step(np.array([1]))
+    # LONG was decided and has not arrived: HOLD and CLOSE are legal, as the desk judges.
+    assert env.action_masks().tolist() == [[True, False, False, True]]

@@ -159,7 +159,7 @@ class TradingVectorEnv(SameStepVectorEnv):
 
     def action_masks(self) -> np.ndarray:
         """Return which actions are legal now, bool, shape (N, number of actions); no columns where actions are not numbered."""
-        return self.desk.scheme.action_mask(self.simulator.target)
+        return self.desk.scheme.action_mask(self.simulator.view().target)
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""
