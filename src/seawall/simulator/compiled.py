@@ -34,14 +34,15 @@ def ready_call(function: Any, arguments: tuple[Any, ...]) -> Any:
     return function.get_overload(types)
 
 
-def heed_sources(*modules: ModuleType) -> None:
+def heed_sources(*modules: ModuleType, compiled_with: tuple[ModuleType, ...] = ()) -> None:
     """Forget what is kept on disk of the compiled functions of some modules, where any of those modules has changed since.
 
     Args:
         modules: Modules whose functions are compiled with each other's.
+        compiled_with: Further modules whose functions and constants theirs are compiled with.
     """
     state = hashlib.sha256()
-    for module in modules:
+    for module in (*modules, *compiled_with):
         state.update(Path(str(module.__file__)).read_bytes())
     digest = state.hexdigest()
     for module in modules:

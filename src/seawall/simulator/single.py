@@ -7,16 +7,18 @@ and a reward that is the log return alone.
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from seawall.core.errors import InvariantError
+from seawall.simulator import accounts
 from seawall.simulator.accounts import feature_codes, fill_account_rows
-from seawall.simulator.compiled import ready_call
+from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.desk import Desk
-from seawall.simulator.kernel import episodes
+from seawall.simulator.kernel import book, episodes, events, step
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.kernel.step import advance
@@ -121,3 +123,6 @@ class SingleStepper:
         earned *= self._scale
         self._sums[0, 0] += earned
         return code, earned, terminated, truncated, row[0]
+
+
+heed_sources(sys.modules[__name__], compiled_with=(at, book, events, step, episodes, accounts))
