@@ -79,7 +79,6 @@ def flags_of(costs: CostParams, params: SimulatorParams, *, terms: bool) -> Flag
         terms=on(terms),
         lots=on(orders.lot_size > 0.0 or orders.min_notional > 0.0 or orders.participation is not None),
         session=on(session.matters),
-        profits=on(True),
         closing=on(params.max_drawdown < 1.0 or params.close_at_end or bool(session.flat)),
     )
 

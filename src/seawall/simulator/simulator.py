@@ -239,11 +239,7 @@ class Simulator:
         orders = Orders(wanted, *self._checked_terms(terms))
         if self.reward.plain:
             self._fill(orders)
-            self.reward.terms[0] = self.log_return
-            earned = self.log_return * self.reward.first_weight
-            self.reward.sums[0] += earned
-            clip = self.params.reward.clip
-            reward = earned if clip is None else np.clip(earned, -clip, clip)
+            reward = self.reward.of_log_return(self.log_return)
         else:
             reward = self._fill_and_judge(orders, signals)
         return StepResult(reward, self._terminated != 0, self._truncated != 0)

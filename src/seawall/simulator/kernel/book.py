@@ -95,7 +95,7 @@ def with_impact(costs: Costs, exposure: float, most: float) -> Costs:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def filled(book: Book, quantity: float, cash: float, price: float, costs: Costs, flags: Flags) -> Book:
+def filled(book: Book, quantity: float, cash: float, price: float, costs: Costs) -> Book:
     """Return the book after a fill at a price that leaves a quantity and cash."""
     held = book.quantity
     change = quantity - held
@@ -106,7 +106,7 @@ def filled(book: Book, quantity: float, cash: float, price: float, costs: Costs,
     elif abs(quantity) > abs(held):
         entry += (price - entry) * (1.0 - held / quantity)
     closed_pnl, closed_value = book.closed_pnl, book.closed_value
-    if flags.profits is not None and held * change < 0.0:
+    if held * change < 0.0:
         units = min(abs(held), abs(change))
         profit = units * (price - book.entry) * (1.0 if held > 0.0 else -1.0)
         closed_pnl += profit - units * price * (costs.fee + costs.spread + costs.slippage)

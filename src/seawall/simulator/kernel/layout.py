@@ -146,7 +146,6 @@ class Flags(NamedTuple):
         lots: Lots, least notional and participation.
         session: Rows without orders, or to be left flat.
         closing: Positions closed at a close: at a drawdown, the end or a session's end.
-        profits: The profit of what is closed.
     """
 
     carry: bool | None = None
@@ -160,4 +159,3 @@ class Flags(NamedTuple):
     lots: bool | None = None
     session: bool | None = None
     closing: bool | None = None
-    profits: bool | None = None

@@ -121,7 +121,7 @@ def _within(book: Book, order: Order, bar: Bar, costs: tuple[Costs, Costs], rule
             price, code = trade_price, at.MARGIN_EXIT
         elif trade.notional > 0.0:
             order_price, held = trade_price, book.quantity
-            book = filled(book, trade.quantity, trade.cash, trade_price, paid, flags)
+            book = filled(book, trade.quantity, trade.cash, trade_price, paid)
             inside = trade_price == abs(order.limit) and (held * book.quantity <= 0.0 or abs(book.quantity) > abs(held))
             if flags.exits is not None and held * book.quantity <= 0.0:
                 # A position that is new has no better price behind it than its entry.
@@ -185,8 +185,7 @@ def _book_bar(accounts: Accounts, i: int, book: Book, row: int, ends: bool, flag
     money[at.FEE, i], money[at.SPREAD, i] = book.fee, book.spread
     if flags.slippage is not None:
         money[at.SLIPPAGE, i] = book.slippage
-    if flags.profits is not None:
-        money[at.CLOSED_PNL, i], money[at.CLOSED_VALUE, i] = book.closed_pnl, book.closed_value
+    money[at.CLOSED_PNL, i], money[at.CLOSED_VALUE, i] = book.closed_pnl, book.closed_value
     bars_held = counts[at.HELD_BARS, i] if money[at.QUANTITY, i] * book.quantity > 0.0 else 0
     counts[at.HELD_BARS, i] = 0 if flat else bars_held + 1
     money[at.QUANTITY, i], money[at.CASH, i], money[at.ENTRY_PRICE, i] = book.quantity, cash, book.entry
@@ -247,7 +246,7 @@ def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags
         if flags.sized is not None:
             paid = with_impact(paid, value / max(book.cash + value, _LEAST_EQUITY), rules.most_slippage)
         left_cash = book.cash + value - (paid.fee + paid.spread + paid.slippage) * abs(value)
-        book = filled(book, 0.0, left_cash, exit_price, paid, flags)
+        book = filled(book, 0.0, left_cash, exit_price, paid)
         ends = ends or (flags.closing is not None and _lost_too_much(money, i, left_cash, rules))
     counts[at.EXIT, i] = code if gone else at.NO_EXIT
     pnl = book.pnl + book.quantity * (bar.close - book.last)

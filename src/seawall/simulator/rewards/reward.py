@@ -79,6 +79,16 @@ class Reward:
             self.terms[:, ended] = 0.0
         if not _weighed(self.terms, self._weights, self.sums, total):
             self._name_the_fault(bar)
+        return self._clipped(total)
+
+    def of_log_return(self, log_return: np.ndarray) -> np.ndarray:
+        """Return what `earned` would where the reward is `plain`, float64, shape (N,); no bar is looked at."""
+        self.terms[0] = log_return
+        total = log_return * self.first_weight
+        self.sums[0] += total
+        return self._clipped(total)
+
+    def _clipped(self, total: np.ndarray) -> np.ndarray:
         return total if self._clip is None else np.clip(total, -self._clip, self._clip)
 
     def _name_the_fault(self, bar: BarView) -> None:
