@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import sqrt
 
 import torch
@@ -39,10 +40,10 @@ class ActorCritic(nn.Module):
         self.actor_encoder = actor_encoder
         self.critic_encoder = critic_encoder
         critic = actor_encoder if critic_encoder is None else critic_encoder
-        self.policy_head = nn.Linear(_width(actor_encoder) + n_account, n_actions)
-        self.value_head = nn.Linear(_width(critic) + n_account, 1)
+        self.policy_head = nn.Linear(encoder_width(actor_encoder) + n_account, n_actions)
+        self.value_head = nn.Linear(encoder_width(critic) + n_account, 1)
         self.n_account, self.n_actions = n_account, n_actions
-        _initialise(self, generator)
+        initialise(self, {self.policy_head: POLICY_GAIN, self.value_head: VALUE_GAIN}, generator)
 
     def forward(self, windows: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Return preferences and values.
@@ -54,11 +55,16 @@ class ActorCritic(nn.Module):
         Returns:
             Unnormalised log-probabilities of the actions, shape (B, n_actions); and values, shape (B,).
         """
-        encoding = self.actor_encoder(windows)
-        logits = self.policy_head(torch.cat((encoding, account), 1))
-        if self.critic_encoder is not None:
-            encoding = self.critic_encoder(windows)
-        return logits, self.value_head(torch.cat((encoding, account), 1))[:, 0]
+        return self.heads(*self.encode(windows), account)
+
+    def encode(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what policy and value see of windows, shape (B, width) each: the same tensor where they share an encoder."""
+        actor = self.actor_encoder(windows)
+        return actor, actor if self.critic_encoder is None else self.critic_encoder(windows)
+
+    def heads(self, actor: Tensor, critic: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
+        """Return preferences (B, n_actions) and values (B,) of encodings, with account rows (B, A)."""
+        return self.policy_head(torch.cat((actor, account), 1)), self.value_head(torch.cat((critic, account), 1))[:, 0]
 
     def logits(self, windows: Tensor, account: Tensor) -> Tensor:
         """Return the preferences alone, shape (B, n_actions)."""
@@ -70,13 +76,20 @@ class ActorCritic(nn.Module):
         return self.value_head(torch.cat((encoder(windows), account), 1))[:, 0]
 
 
-def _width(encoder: nn.Module) -> int:
+def encoder_width(encoder: nn.Module) -> int:
+    """Return the length of what an encoder makes of a window."""
     return int(encoder.width)  # pyright: ignore[reportArgumentType]
 
 
-def _initialise(network: ActorCritic, generator: torch.Generator | None) -> None:
-    """Orthogonal weights, zero biases; a small policy head, so that every action starts about equally likely."""
-    gains: dict[nn.Module, float] = {network.policy_head: POLICY_GAIN, network.value_head: VALUE_GAIN}
+def initialise(network: nn.Module, gains: Mapping[nn.Module, float], generator: torch.Generator | None) -> None:
+    """Draw orthogonal weights, with zero biases.
+
+    Args:
+        network: Changed in place.
+        gains: Of layers that want another one than a hidden layer's √2. A small one of a policy head makes every action start
+            about equally likely.
+        generator: Source of the weights; None takes torch's global one.
+    """
     for module in network.modules():
         if not isinstance(module, (nn.Linear, nn.Conv1d)):
             continue

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pydantic import Field, field_validator
+from torch import nn
 
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
@@ -33,15 +34,20 @@ class NetworkShape:
     n_actions: int
 
 
-class ConvParams(Params):
-    """Settings of the convolutional actor-critic."""
+class NetworkParams(Params):
+    """Settings that every network has."""
+
+    shared_encoder: bool = Field(
+        default=False, description="one encoder for policy and value: half the work, but their gradients compete"
+    )
+
+
+class ConvParams(NetworkParams):
+    """Settings of the convolutional encoder."""
 
     filters: int = Field(default=32, ge=1, le=1024, description="channels of the convolution")
     kernel: int = Field(default=3, ge=1, le=63, description="rows that one filter spans, odd")
     hidden: int = Field(default=256, ge=1, le=8192, description="width of the two dense layers")
-    shared_encoder: bool = Field(
-        default=False, description="one encoder for policy and value: half the work, but their gradients compete"
-    )
 
     @field_validator("kernel")
     @classmethod
@@ -51,23 +57,19 @@ class ConvParams(Params):
         return kernel
 
 
-def build_conv(params: ConvParams, shape: NetworkShape, generator: torch.Generator) -> ActorCritic:
-    """Build the convolutional actor-critic."""
-
-    def encoder() -> ConvEncoder:
-        return ConvEncoder(shape.n_features, shape.window, params.filters, params.kernel, params.hidden)
-
-    critic = None if params.shared_encoder else encoder()
-    return ActorCritic(encoder(), critic, shape.n_account, shape.n_actions, generator)
+def build_conv(params: ConvParams, shape: NetworkShape) -> ConvEncoder:
+    """Build one convolutional encoder."""
+    return ConvEncoder(shape.n_features, shape.window, params.filters, params.kernel, params.hidden)
 
 
-NETWORKS: dict[str, tuple[type[Params], Callable[[Any, NetworkShape, torch.Generator], ActorCritic]]] = {
+NETWORKS: dict[str, tuple[type[NetworkParams], Callable[[Any, NetworkShape], nn.Module]]] = {
     "conv": (ConvParams, build_conv),
 }
+"""Settings of each encoder, and what builds one: a module that maps windows (B, L, F) to (B, width), and tells its `width`."""
 
 
-def build_network(name: str, params: Params, shape: NetworkShape, seed: int) -> ActorCritic:
-    """Build a registered network with weights drawn from a seed.
+def build_network(name: str, params: NetworkParams, shape: NetworkShape, seed: int) -> ActorCritic:
+    """Build an actor-critic around a registered encoder, with weights drawn from a seed.
 
     Args:
         name: A key of `NETWORKS`.
@@ -78,10 +80,25 @@ def build_network(name: str, params: Params, shape: NetworkShape, seed: int) -> 
     Raises:
         ConfigError: No network of that name, or settings of another.
     """
+    actor = build_encoder(name, params, shape)
+    critic = None if params.shared_encoder else build_encoder(name, params, shape)
+    return ActorCritic(actor, critic, shape.n_account, shape.n_actions, weights_generator(seed))
+
+
+def build_encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.Module:
+    """Build a registered encoder; its weights are still to be drawn.
+
+    Raises:
+        ConfigError: No network of that name, or settings of another.
+    """
     if name not in NETWORKS:
         raise ConfigError(f"network {name!r} is unknown; allowed: {', '.join(sorted(NETWORKS))}")
     settings, builder = NETWORKS[name]
     if not isinstance(params, settings):
         raise ConfigError(f"network {name!r} needs {settings.__name__}; got {type(params).__name__}")
-    generator = torch.Generator().manual_seed(derived_seed(seed, "network weights"))
-    return builder(params, shape, generator)
+    return builder(params, shape)
+
+
+def weights_generator(seed: int) -> torch.Generator:
+    """Return the source of a run's initial weights."""
+    return torch.Generator().manual_seed(derived_seed(seed, "network weights"))
