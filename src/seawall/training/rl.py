@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 from torch import Tensor
@@ -16,6 +16,7 @@ from seawall.core.fan_out import Interrupted
 from seawall.core.params import Params
 from seawall.core.protocols import Policy
 from seawall.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seawall.training.snapshots import save_snapshot
 from seawall.training.tracking import Scalars
 
 COLLAPSED_SHARE = 0.99
@@ -30,6 +31,10 @@ class TrainingParams(Params):
         default=None, ge=1, description="stop after this many scores without a better one; null never does"
     )
     checkpoint_every: int = Field(default=10, ge=1, description="updates between checkpoints")
+    keep: Annotated[int, Field(ge=1)] | Literal["best", "all"] = Field(
+        default="best",
+        description="weights kept beside the best: of the newest evaluation, of all, or of so many; each as large as a member",
+    )
 
 
 class Learner(Protocol):
@@ -137,8 +142,8 @@ def train(  # noqa: PLR0913 (each is a collaborator that the caller injects)
         params: When to evaluate, checkpoint and give up.
         folder: Where the checkpoint lives.
         should_stop: Asked after every update.
-        on_progress: Called after every update with ``steps``, ``total_steps``, ``score`` (the newest or None), ``best``
-            and the learner's diagnostics under ``metrics``.
+        on_progress: Called after every update with ``steps``, ``total_steps``, ``score`` (the newest or None),
+            ``scored_at`` (its steps), ``best`` and the learner's diagnostics under ``metrics``.
         logger: Takes scores, and warnings that name the setting to change.
         scalars: Takes every diagnostic and score.
 
@@ -202,15 +207,17 @@ class _Run:
 
     def _judge(self) -> None:
         score, step, progress = float(self.evaluate(self.learner.policy())), self.learner.steps, self.progress
+        weights = self.learner.weights()
         progress.history.append((step, score))
         self.scalars.add_scalar("validation/score", score, step)
         self.logger.info("evaluated", **{**progress.metrics, "steps": step, "score": score})
         if math.isfinite(score) and (progress.best_score is None or score > progress.best_score):
             progress.best_score, progress.best_step, progress.stale = score, step, 0
-            self.best = self.learner.weights()
+            self.best = weights
         else:
             progress.stale += 1
         progress.stopped_early = self.params.patience is not None and progress.stale >= self.params.patience
+        save_snapshot(self.folder, step, weights, self.params.keep)
 
     def report(self) -> dict[str, Any]:
         progress = self.progress
@@ -218,6 +225,7 @@ class _Run:
             "steps": self.learner.steps,
             "total_steps": self.learner.total_steps,
             "score": progress.history[-1][1] if progress.history else None,
+            "scored_at": progress.history[-1][0] if progress.history else None,
             "best": progress.best_score,
             "metrics": progress.metrics,
         }
