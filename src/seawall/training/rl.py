@@ -111,6 +111,8 @@ class _Progress:
     """The driver's own state, as it is checkpointed."""
 
     updates: int = 0
+    steps: int = 0
+    total_steps: int = 0
     seconds: float = 0.0
     best_step: int = -1
     best_score: float | None = None
@@ -199,6 +201,7 @@ class _Run:
         progress = self.progress
         progress.metrics = self.learner.update()
         progress.updates += 1
+        progress.steps, progress.total_steps = self.learner.steps, self.learner.total_steps
         for name, value in progress.metrics.items():
             self.scalars.add_scalar(f"train/{name}", value, self.learner.steps)
         if progress.updates % self.params.evaluate_every == 0 or self.finished:
