@@ -111,11 +111,11 @@ def test_the_linear_schedule_ends_at_zero_and_the_constant_one_where_it_began():
 
 def test_a_truncated_episode_is_valued_by_its_final_observation():
     ppo = learner(length=16)
-    rollout = ppo._collect()
+    rollout = ppo._collector.collect()
     with torch.no_grad():
         ppo.network.value_head.weight.zero_()
         ppo.network.value_head.bias.fill_(7.0)
-    known = ppo._collect()
+    known = ppo._collector.collect()
     assert rollout.truncated.any()
     assert np.all(known.final_values[known.truncated] == 7.0)
     assert np.all(known.final_values[~known.truncated] == 0.0)
@@ -132,7 +132,7 @@ def test_the_final_observation_is_valued_not_the_one_after_the_reset():
         return result
 
     ppo.env.step = recording
-    rollout = ppo._collect()
+    rollout = ppo._collector.collect()
     at, i = np.argwhere(rollout.truncated)[0]
     final = seen[at]
     with torch.no_grad():
@@ -143,7 +143,7 @@ def test_the_final_observation_is_valued_not_the_one_after_the_reset():
 
 
 def test_buffers_hold_rows_of_four_bytes_and_no_windows():
-    rollout = learner()._collect()
+    rollout = learner()._collector.collect()
     assert rollout.rows.dtype == torch.int32
     assert rollout.rows.shape == (32, 32)
     assert rollout.account.shape == (32, 32, 1)

@@ -87,8 +87,8 @@ def test_the_seed_alone_decides_the_weights():
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="'lstm' is unknown; allowed: conv"):
-        build_network("lstm", ConvParams(), SHAPE, 0)
+    with pytest.raises(ConfigError, match="'convolution' is unknown; allowed: conv, lstm"):
+        build_network("convolution", ConvParams(), SHAPE, 0)
 
 
 def test_settings_of_another_network_are_refused():
@@ -103,5 +103,8 @@ def test_an_even_kernel_is_refused():
 
 def test_every_registered_network_builds_from_its_defaults():
     for name, (settings, _) in NETWORKS.items():
-        logits, values = build_network(name, settings(), SHAPE, 0)(torch.zeros(2, 12, 21), torch.zeros(2, 2))
+        network = build_network(name, settings(), SHAPE, 0)
+        state = torch.zeros(2, network.state_width)
+        actor, critic, _ = network.remember(*network.encode(torch.zeros(2, 12, 21)), state)
+        logits, values = network.heads(actor, critic, torch.zeros(2, 2))
         assert (logits.shape, values.shape) == ((2, 3), (2,))

@@ -26,6 +26,22 @@ def value_loss(values: Tensor, returns: Tensor) -> Tensor:
     return 0.5 * (values - returns).square().mean()
 
 
+def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip_range: float) -> Tensor:
+    """Return half the mean squared error of values that are not paid for moving further than a range in one update.
+
+    ``mean(max((v - R)^2, (old + clip(v - old, -range, range) - R)^2)) / 2``.
+    Source: Engstrom et al. 2020, arXiv 2005.12729, section 2 (value function clipping).
+
+    Args:
+        values: Predictions, shape (B,).
+        old_values: Predictions at the time of the rollout, shape (B,).
+        returns: What they should be, shape (B,).
+        clip_range: How far a value may move, in units of the returns.
+    """
+    near = old_values + (values - old_values).clamp(-clip_range, clip_range)
+    return 0.5 * torch.maximum((values - returns).square(), (near - returns).square()).mean()
+
+
 def entropy(log_probabilities: Tensor) -> Tensor:
     """Return the mean entropy in nats of normalised log-probabilities, shape (B, n_actions)."""
     return -(log_probabilities.exp() * log_probabilities).sum(1).mean()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from seawall.core.errors import ConfigError
+from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.protocols import Observation
 from seawall.nets.heads import ActorCritic
@@ -18,6 +18,8 @@ class NetworkPolicy:
     """One network.
 
     Windows are gathered on the host from the market of each observation, so live's growing tail costs nothing extra.
+    A network with a memory goes on from one call of `act` to the next: `begin` starts an episode with nothing remembered, and
+    `memory` and `resume` take what is remembered out and put it back.
     """
 
     def __init__(
@@ -35,6 +37,26 @@ class NetworkPolicy:
         self.generator = generator
         self._market: Market | None = None
         self._gather: WindowGatherer | None = None
+        self._memory: torch.Tensor | None = None
+
+    def begin(self, n: int) -> None:
+        """Start an episode in n environments: nothing is remembered."""
+        self._memory = torch.zeros(n, self.network.state_width, device=self.device)
+
+    @property
+    def memory(self) -> np.ndarray:
+        """What is remembered of each environment's bars, float32, shape (N, S); a copy, without columns for most networks."""
+        return np.zeros((0, self.network.state_width), np.float32) if self._memory is None else self._memory.cpu().numpy().copy()
+
+    def resume(self, memory: np.ndarray) -> None:
+        """Go on from what `memory` told.
+
+        Raises:
+            ConfigError: It is of another network.
+        """
+        if memory.ndim != 2 or memory.shape[1] != self.network.state_width:
+            raise ConfigError(f"a memory of shape {memory.shape} is not this network's; (N, {self.network.state_width}) is needed")
+        self._memory = torch.tensor(memory, dtype=torch.float32, device=self.device)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the likeliest action of each environment, or a sampled one.
@@ -44,28 +66,49 @@ class NetworkPolicy:
             deterministic: Take the likeliest rather than a sample.
 
         Returns:
-            Actions, int64, shape (N,); and ``probabilities``, float32, shape (N, n_actions).
+            Actions, int64, shape (N,), and ``probabilities``, float32, shape (N, n_actions); or, of a network that chooses a
+            number, numbers from -1 to 1, float32, shape (N,), and their ``spread``: the deviation before they are squashed.
 
         Raises:
             ConfigError: A sample is asked of a policy without a generator.
             IndexError: A window would start before the market's first row.
+            InvariantError: A network that remembers is shown another number of environments than it began with.
         """
-        probabilities = self.probabilities(observation)
-        return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+        if self.network.n_actions:
+            probabilities = self.probabilities(observation)
+            return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+        mean, spread = self.numbers(observation)
+        return _number([mean], [spread], deterministic, self.generator), {"spread": spread}
 
     def probabilities(self, observation: Observation) -> np.ndarray:
-        """Return the probability of each action, float32, shape (N, n_actions)."""
+        """Return the probability of each action, float32, shape (N, n_actions). A memory goes one bar on."""
+        return torch.softmax(self._preferences(observation), 1).cpu().numpy()
+
+    def numbers(self, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and deviation of a number before it is squashed, float32, shape (N,) each. A memory goes one bar on."""
+        preferences = self._preferences(observation).cpu()
+        return preferences[:, 0].numpy(), preferences[:, 1].exp().numpy()
+
+    @torch.inference_mode()
+    def _preferences(self, observation: Observation) -> torch.Tensor:
         if self._gather is None or self._market is not observation.market:
             self._market = observation.market
             self._gather = WindowGatherer(feature_tensor(observation.market.features), self.window)
-        with torch.inference_mode():
-            windows = self._gather(torch.as_tensor(observation.rows)).to(self.device)
-            logits = self.network.logits(windows, torch.as_tensor(observation.account).to(self.device))
-            return torch.softmax(logits, 1).cpu().numpy()
+        windows = self._gather(torch.as_tensor(observation.rows)).to(self.device)
+        account = torch.as_tensor(observation.account).to(self.device)
+        if not self.network.state_width:
+            return self.network.logits(windows, account)
+        if self._memory is None:
+            self.begin(len(windows))
+        if self._memory is None or len(self._memory) != len(windows):
+            began = 0 if self._memory is None else len(self._memory)
+            raise InvariantError(f"a policy that remembers {began} environments was shown {len(windows)}; call begin first")
+        actor, critic, self._memory = self.network.remember(*self.network.encode(windows), self._memory)
+        return self.network.heads(actor, critic, account)[0]
 
 
 class EnsemblePolicy:
-    """Several networks of one shape: the mean of their action probabilities decides."""
+    """Several networks of one kind: the mean of their action probabilities decides, or of the numbers they would choose."""
 
     def __init__(self, members: Sequence[NetworkPolicy], generator: np.random.Generator | None = None) -> None:
         """Take the members.
@@ -81,21 +124,64 @@ class EnsemblePolicy:
             raise ConfigError("an ensemble of 0 members cannot act; at least 1 is needed")
         self.members, self.generator = tuple(members), generator
 
+    def begin(self, n: int) -> None:
+        """Start an episode in n environments: no member remembers anything."""
+        for member in self.members:
+            member.begin(n)
+
+    @property
+    def memory(self) -> np.ndarray:
+        """What the members remember, side by side; float32, shape (N, S of all of them)."""
+        return np.concatenate([member.memory for member in self.members], axis=1)
+
+    def resume(self, memory: np.ndarray) -> None:
+        """Go on from what `memory` told.
+
+        Raises:
+            ConfigError: It is of another ensemble.
+        """
+        edges = np.cumsum([member.network.state_width for member in self.members])
+        if memory.ndim != 2 or memory.shape[1] != edges[-1]:
+            raise ConfigError(f"a memory of shape {memory.shape} is not this ensemble's; (N, {edges[-1]}) is needed")
+        for member, part in zip(self.members, np.split(memory, edges[:-1], axis=1), strict=True):
+            member.resume(part)
+
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
-        """Choose as `NetworkPolicy.act` does, by the members' mean probabilities.
+        """Choose as `NetworkPolicy.act` does, by the members' mean probabilities, or the mean of the numbers they would choose.
+
+        A sampled number is that of one member, drawn evenly.
 
         Returns:
-            Actions, int64, shape (N,); and ``probabilities``, float32, shape (N, n_actions).
+            As `NetworkPolicy.act`; ``spread`` is the members' mean.
         """
-        probabilities = np.mean([member.probabilities(observation) for member in self.members], axis=0)
-        return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+        if self.members[0].network.n_actions:
+            probabilities = np.mean([member.probabilities(observation) for member in self.members], axis=0)
+            return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+        means, spreads = zip(*(member.numbers(observation) for member in self.members), strict=True)
+        return _number(means, spreads, deterministic, self.generator), {"spread": np.mean(spreads, axis=0)}
 
 
 def _choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
     if deterministic:
         return probabilities.argmax(1)
+    cumulative = probabilities.cumsum(1)
+    drawn = _given(generator).random((len(probabilities), 1)) * cumulative[:, -1:]
+    return (drawn >= cumulative).sum(1).astype(np.int64)
+
+
+def _number(
+    means: Sequence[np.ndarray], spreads: Sequence[np.ndarray], deterministic: bool, generator: np.random.Generator | None
+) -> np.ndarray:
+    """Return one number from -1 to 1 for each environment, of members' means and deviations before they are squashed."""
+    if deterministic:
+        return np.mean([np.tanh(mean) for mean in means], axis=0)
+    source, n = _given(generator), len(means[0])
+    member, each = source.integers(len(means), size=n), np.arange(n)
+    drawn = np.stack(means)[member, each] + np.stack(spreads)[member, each] * source.standard_normal(n)
+    return np.tanh(drawn).astype(np.float32)
+
+
+def _given(generator: np.random.Generator | None) -> np.random.Generator:
     if generator is None:
         raise ConfigError("this policy has no generator to sample actions with; give it one, or ask for deterministic actions")
-    cumulative = probabilities.cumsum(1)
-    drawn = generator.random((len(probabilities), 1)) * cumulative[:, -1:]
-    return (drawn >= cumulative).sum(1).astype(np.int64)
+    return generator

@@ -14,6 +14,7 @@ from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.core.seeding import derived_seed
 from seawall.nets.conv import ConvEncoder
+from seawall.nets.dense import DenseEncoder
 from seawall.nets.heads import ActorCritic
 
 
@@ -25,7 +26,7 @@ class NetworkShape:
         n_features: F, feature columns.
         window: L, rows in a window.
         n_account: A, length of the account row.
-        n_actions: Number of discrete actions.
+        n_actions: Number of discrete actions; 0 where an action is one continuous number.
     """
 
     n_features: int
@@ -40,6 +41,10 @@ class NetworkParams(Params):
     shared_encoder: bool = Field(
         default=False, description="one encoder for policy and value: half the work, but their gradients compete"
     )
+
+    def memory_units(self) -> int:
+        """Return the units of a memory of earlier bars between encoder and head; 0 for a network without one."""
+        return 0
 
 
 class ConvParams(NetworkParams):
@@ -57,15 +62,35 @@ class ConvParams(NetworkParams):
         return kernel
 
 
+class LstmParams(NetworkParams):
+    """Settings of the recurrent network: a dense layer over the window, then an LSTM from bar to bar."""
+
+    hidden: int = Field(default=128, ge=1, le=8192, description="width of the dense layer over the window")
+    memory: int = Field(default=128, ge=1, le=4096, description="units of the LSTM")
+
+    def memory_units(self) -> int:
+        """Return the units of the LSTM."""
+        return self.memory
+
+
 def build_conv(params: ConvParams, shape: NetworkShape) -> ConvEncoder:
     """Build one convolutional encoder."""
     return ConvEncoder(shape.n_features, shape.window, params.filters, params.kernel, params.hidden)
 
 
+def build_dense(params: LstmParams, shape: NetworkShape) -> DenseEncoder:
+    """Build what the LSTM reads: one dense layer over the window."""
+    return DenseEncoder(shape.n_features, shape.window, params.hidden)
+
+
 NETWORKS: dict[str, tuple[type[NetworkParams], Callable[[Any, NetworkShape], nn.Module]]] = {
     "conv": (ConvParams, build_conv),
+    "lstm": (LstmParams, build_dense),
 }
-"""Settings of each encoder, and what builds one: a module that maps windows (B, L, F) to (B, width), and tells its `width`."""
+"""Settings of each network, and what builds its encoder: a module that maps windows (B, L, F) to (B, width), and tells its `width`.
+
+A network whose settings have `memory_units` gets an LSTM of its own after each encoder.
+"""
 
 
 def build_network(name: str, params: NetworkParams, shape: NetworkShape, seed: int) -> ActorCritic:
@@ -80,17 +105,28 @@ def build_network(name: str, params: NetworkParams, shape: NetworkShape, seed: i
     Raises:
         ConfigError: No network of that name, or settings of another.
     """
-    actor = build_encoder(name, params, shape)
-    critic = None if params.shared_encoder else build_encoder(name, params, shape)
-    return ActorCritic(actor, critic, shape.n_account, shape.n_actions, weights_generator(seed))
+    actor = _encoder(name, params, shape)
+    critic = None if params.shared_encoder else _encoder(name, params, shape)
+    return ActorCritic(actor, critic, shape.n_account, shape.n_actions, weights_generator(seed), params.memory_units())
 
 
 def build_encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.Module:
-    """Build a registered encoder; its weights are still to be drawn.
+    """Build a registered encoder for an agent with heads of its own; its weights are still to be drawn.
 
     Raises:
-        ConfigError: No network of that name, or settings of another.
+        ConfigError: No network of that name, settings of another, or a network that remembers earlier bars.
     """
+    encoder = _encoder(name, params, shape)
+    if params.memory_units():
+        windowed = sorted(each for each, (settings, _) in NETWORKS.items() if not settings().memory_units())
+        raise ConfigError(
+            f"network {name!r} remembers earlier bars, which this agent cannot train; allowed: {', '.join(windowed)}; "
+            "of the agents, ppo trains it"
+        )
+    return encoder
+
+
+def _encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.Module:
     if name not in NETWORKS:
         raise ConfigError(f"network {name!r} is unknown; allowed: {', '.join(sorted(NETWORKS))}")
     settings, builder = NETWORKS[name]

@@ -1,0 +1,312 @@
+"""Proximal policy optimisation over market rows.
+
+Schulman et al. 2017, arXiv 1707.06347, with generalised advantages (arXiv 1506.02438). What differs from the paper: AdamW
+with one learning rate for policy and value, a clipped gradient norm, advantages normalised per minibatch, rewards scaled
+by a running deviation, the value loss clipped only where asked, and a bootstrap from the true final observation at every
+truncation. An observation is a row of the market and an account row: buffers hold these, and windows are gathered as they
+are needed. The log-probability is that of the agent's proposal; what guards made of it is the environment's affair.
+A network that remembers learns from sequences: each begins with the memory it had when the rollout was taken, is emptied
+where an episode starts, and sends no gradient to what came before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NoReturn
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from seawall.agents.distributions import distribution
+from seawall.agents.losses import (
+    approximate_kl,
+    clip_fraction,
+    clipped_surrogate,
+    clipped_value_loss,
+    explained_variance,
+    value_loss,
+)
+from seawall.agents.policy import NetworkPolicy
+from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
+from seawall.agents.ppo.failure import divergence, save_failure
+from seawall.agents.ppo.params import PPOParams, Schedule
+from seawall.agents.ppo.rollout import Collector, Rollout
+from seawall.agents.returns import generalised_advantages
+from seawall.agents.reward_scale import RewardScale
+from seawall.agents.state import adam_state, join_state, load_adam_state, load_weights, split_state
+from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.market import Market
+from seawall.core.seeding import derived_seed
+from seawall.nets.heads import ActorCritic
+from seawall.nets.windows import WindowGatherer, feature_tensor
+
+_TALLIED: tuple[str, ...] = (
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "approx_kl",
+    "clip_fraction",
+    "log_ratio_max",
+    "gradient_norm",
+    "gradient_clipped",
+)
+_KL, _LARGEST = _TALLIED.index("approx_kl"), _TALLIED.index("log_ratio_max")
+
+
+class PPO:
+    """One learner: an environment, a network, and where training stands.
+
+    Attributes:
+        failure_folder: Where the batch of a training that diverged is saved; None saves none.
+    """
+
+    def __init__(
+        self,
+        env: gymnasium.vector.VectorEnv[Any, Any, Any],
+        network: ActorCritic,
+        params: PPOParams,
+        *,
+        market: Market,
+        window: int,
+        seed: int,
+        device: str = "cpu",
+    ) -> None:
+        """Reset the environments and take the first observation.
+
+        Args:
+            env: N environments that reset in the same step; an observation has ``row`` and ``account``, and `state_dict`
+                and `load_state_dict` take the environments out and put them back.
+            network: Changed in place.
+            params: Settings.
+            market: What the rows refer to.
+            window: L, rows that the network sees.
+            seed: The run's seed.
+            device: Where the network and the features live.
+
+        Raises:
+            ConfigError: `n_envs` is not what the environment steps, the network's actions are not the environment's, or
+                minibatches are no whole sequences of a network that remembers.
+        """
+        _check(env, network, params)
+        self.env, self.params, self.window, self.device = env, params, window, torch.device(device)
+        self.network = network.to(self.device)
+        self.steps = 0
+        self.failure_folder: Path | None = None
+        self._gather = WindowGatherer(feature_tensor(market.features, self.device), window)
+        self._distribution = distribution(network.n_actions)
+        self._optimiser = torch.optim.AdamW(
+            _parameter_groups(self.network, params.weight_decay), lr=params.learning_rate, eps=1e-5, fused=True
+        )
+        self._scale = RewardScale(params.n_envs, params.gamma)
+        self._shuffling = torch.Generator().manual_seed(derived_seed(seed, "minibatches"))
+        self._collector = Collector(env, self.network, self._encode, self._distribution, params, seed, self.device)
+
+    @property
+    def total_steps(self) -> int:
+        """Environment steps of the whole training."""
+        return self.params.total_steps
+
+    def update(self) -> dict[str, float]:
+        """Collect one rollout and learn from it.
+
+        Returns:
+            Diagnostics: losses, entropy, KL, clip fraction, largest log-ratio, gradient norm and how often it was clipped,
+            explained variance, mean value, mean reward per step before scaling, turnover, share of each action (or mean and
+            deviation of continuous ones), learning rate, steps so far, steps per second.
+
+        Raises:
+            InvariantError: A loss or reward is no longer finite; the message names the cause, what to change, and the saved batch.
+        """
+        started, params = perf_counter(), self.params
+        rollout = self._collector.collect()
+        self._check_rewards(rollout)
+        rewards, ended = rollout.rewards, rollout.terminated | rollout.truncated
+        advantages, returns = generalised_advantages(
+            self._scale(rewards, ended) if params.normalise_reward else rewards.astype(np.float32),
+            rollout.values,
+            rollout.final_values,
+            rollout.terminated,
+            rollout.truncated,
+            params.gamma,
+            params.gae_lambda,
+        )
+        learned = self._learn(rollout, advantages, returns)
+        self.steps += rewards.size
+        return {
+            **learned,
+            "explained_variance": float(explained_variance(torch.from_numpy(rollout.values[:-1]), torch.from_numpy(returns))),
+            "value_mean": float(rollout.values[:-1].mean()),
+            "mean_reward": float(rewards.mean()),
+            **({} if np.isnan(rollout.turnover) else {"turnover": rollout.turnover}),
+            **self._actions_taken(rollout),
+            "learning_rate": self._now(params.learning_rate, params.learning_rate_schedule),
+            "steps": float(self.steps),
+            "steps_per_second": rewards.size / (perf_counter() - started),
+        }
+
+    def _learn(self, rollout: Rollout, advantages: np.ndarray, returns: np.ndarray) -> dict[str, float]:
+        """Take the epochs' gradient steps; return what was tallied over them: means, and the largest of the log-ratios."""
+        params = self.params
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._now(params.learning_rate, params.learning_rate_schedule)
+        clip_range = self._now(params.clip_range, params.clip_schedule)
+        entropy_coefficient = self._now(params.entropy_coefficient, params.entropy_schedule)
+        whole = whole_batch(rollout, advantages, returns, params.steps_back if self.network.state_width else None)
+        tallies: list[Tensor] = []
+        for _ in range(params.n_epochs):
+            epoch = list(minibatches(whole, params.minibatch, self._shuffling))
+            seen = torch.stack([self._step(batch, clip_range, entropy_coefficient) for batch in epoch])
+            bad = (~seen.isfinite()).any(1).nonzero()
+            if len(bad):
+                self._stop(epoch[int(bad[0])], seen[int(bad[0])])
+            tallies.append(seen)
+            if params.target_kl is not None and seen[:, _KL].mean() > params.target_kl:
+                break
+        seen = torch.cat(tallies)
+        return {
+            **dict(zip(_TALLIED, seen.mean(0).tolist(), strict=True)),
+            _TALLIED[_LARGEST]: float(seen[:, _LARGEST].max()),
+        }
+
+    def _step(self, batch: Batch, clip_range: float, entropy_coefficient: float) -> Tensor:
+        """Take one gradient step; return the tallied numbers in the order of their names."""
+        params, advantages = self.params, batch.advantages
+        preferences, values = self._predict(batch)
+        logs, entropies = self._distribution.evaluate(preferences, batch.actions)
+        log_ratio = logs - batch.log_probabilities
+        if params.normalise_advantage:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        policy_part, entropy_part = clipped_surrogate(log_ratio, advantages, clip_range), entropies.mean()
+        if params.value_clip is None:
+            value_part = value_loss(values, batch.returns)
+        else:
+            value_part = clipped_value_loss(values, batch.values, batch.returns, params.value_clip)
+        loss = policy_part + params.value_coefficient * value_part - entropy_coefficient * entropy_part
+        self._optimiser.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), params.max_gradient_norm)
+        self._optimiser.step()
+        with torch.no_grad():
+            distances = approximate_kl(log_ratio), clip_fraction(log_ratio, clip_range), log_ratio.abs().max()
+            clipped = (norm > params.max_gradient_norm).float()
+            return torch.stack((policy_part, value_part, entropy_part, *distances, norm, clipped)).detach()
+
+    def _predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return preferences and values, of samples or of sequences."""
+        actor, critic = self._encode(batch.rows.flatten())
+        if not self.network.state_width:
+            return self.network.heads(actor, critic, batch.account)
+        shape, shared = (*batch.rows.shape, -1), critic is actor
+        actor = actor.view(shape)
+        actor, critic, _ = self.network.remember(actor, actor if shared else critic.view(shape), batch.memory, batch.starts)
+        return self.network.heads(actor, critic, batch.account)
+
+    def _encode(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the encoders make of the windows that end at some rows, float32 in either precision."""
+        windows = self._gather(rows)
+        if self.params.precision == "fp32":
+            return self.network.encode(windows)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            actor, critic = self.network.encode(windows)
+        wide = actor.float()
+        return wide, wide if critic is actor else critic.float()
+
+    def _now(self, value: float, schedule: Schedule) -> float:
+        return value * (1.0 - min(self.steps / self.params.total_steps, 1.0)) if schedule == "linear" else value
+
+    def _actions_taken(self, rollout: Rollout) -> dict[str, float]:
+        proposed = self._distribution.proposals(rollout.actions)
+        if not self.network.n_actions:
+            return {"action_mean": float(proposed.mean()), "action_deviation": float(proposed.std())}
+        shares = torch.bincount(proposed.flatten(), minlength=self.network.n_actions) / proposed.numel()
+        return {f"action_share_{action}": share for action, share in enumerate(shares.tolist())}
+
+    def _check_rewards(self, rollout: Rollout) -> None:
+        if np.isfinite(rollout.rewards).all():
+            return
+        kept = {"rows": rollout.rows, "account": rollout.account, "actions": rollout.actions}
+        cause = f"a reward is not finite after {self.steps} steps; the market's prices or the costs are not usable"
+        self._raise(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, {})
+
+    def _stop(self, batch: Batch, seen: Tensor) -> NoReturn:
+        tallied = dict(zip(_TALLIED, seen.tolist(), strict=True))
+        cause = divergence(batch, self._gather(batch.rows.flatten()), self.params)
+        described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
+        self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(batch), tallied)
+
+    def _raise(self, cause: str, tensors: Mapping[str, Tensor], tallied: Mapping[str, float]) -> NoReturn:
+        if self.failure_folder is None:
+            raise InvariantError(cause)
+        facts = {"cause": cause, "step": self.steps, "tallied": tallied, "settings": self.params.model_dump()}
+        folder = save_failure(self.failure_folder / f"batch-at-step-{self.steps}", tensors, facts)
+        raise InvariantError(f"{cause}; the batch is saved in {folder}")
+
+    def policy(self) -> NetworkPolicy:
+        """Return the policy as it is now; it follows the learner's further updates."""
+        return NetworkPolicy(self.network, self.window, str(self.device))
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return a copy of the network's weights, on the host."""
+        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that an exact resumption needs: tensors by path, and values for JSON."""
+        sums, moments = self._scale.state()
+        env: Any = self.env
+        state = {
+            "network": self.weights(),
+            "environment": env.state_dict(),
+            "generators": {"sampling": self._collector.generator.get_state(), "shuffling": self._shuffling.get_state()},
+            "standing": vars(self._collector.standing),
+            "reward_scale": {"sums": sums, "moments": moments},
+            "steps": self.steps,
+        }
+        tensors, values = split_state(state, "ppo")
+        return tensors | adam_state(self._optimiser, self.network, "adam"), values
+
+    def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Continue from what `state` returned; further updates equal those of a learner that was never stopped.
+
+        Raises:
+            DataError: The weights do not fit this network.
+        """
+        state = join_state(tensors, values, "ppo")
+        weights = {name: torch.from_numpy(array) for name, array in state["network"].items()}
+        load_weights(self.network, weights, "the checkpoint")
+        load_adam_state(self._optimiser, self.network, tensors, "adam")
+        env: Any = self.env
+        env.load_state_dict(state["environment"])
+        self._collector.generator.set_state(torch.from_numpy(state["generators"]["sampling"]))
+        self._shuffling.set_state(torch.from_numpy(state["generators"]["shuffling"]))
+        for name, array in state["standing"].items():
+            setattr(self._collector.standing, name, torch.from_numpy(array).to(self.device))
+        self._scale.load_state(state["reward_scale"]["sums"], state["reward_scale"]["moments"])
+        self.steps = int(state["steps"])
+
+
+def _parameter_groups(network: ActorCritic, weight_decay: float) -> list[dict[str, Any]]:
+    """Part the parameters: to pull a deviation's logarithm to 0 would pull the deviation to 1."""
+    free = [] if network.log_deviation is None else [network.log_deviation]
+    decayed = [parameter for parameter in network.parameters() if parameter is not network.log_deviation]
+    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": weight_decay}]
+    return groups + ([{"params": free, "weight_decay": 0.0}] if free else [])
+
+
+def _check(env: gymnasium.vector.VectorEnv[Any, Any, Any], network: ActorCritic, params: PPOParams) -> None:
+    """Refuse parts that do not fit together."""
+    if env.num_envs != params.n_envs:
+        raise ConfigError(f"n_envs is {params.n_envs} and the environment steps {env.num_envs}; they must be the same")
+    space = env.single_action_space
+    fits = space == gymnasium.spaces.Discrete(network.n_actions) if network.n_actions else space.shape == (1,)
+    if not fits:
+        heads = f"{network.n_actions} numbered actions" if network.n_actions else "one number from -1 to 1"
+        raise ConfigError(f"the network chooses {heads} and the environment takes {space}; they must be the same")
+    if network.state_width and params.minibatch % params.steps_back:
+        raise ConfigError(
+            f"minibatch {params.minibatch} is no whole number of sequences of {params.steps_back} steps, from which a network "
+            "that remembers learns; choose a multiple, or set sequence to a divisor of n_steps"
+        )
