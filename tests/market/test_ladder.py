@@ -70,13 +70,13 @@ def test_on_the_walk_the_best_is_to_stay_flat():
 
 
 @pytest.mark.parametrize("strength", STRENGTHS)
-def test_following_every_sign_loses_money_on_the_threshold_and_wins_on_the_sine(strength):
+def test_following_every_sign_loses_most_to_costs_on_the_threshold_and_little_on_the_sine(strength):
     growth = {}
     for rung in ("threshold", "sine"):
         chain, optimum = RUNGS[rung].chain(), optimum_of(rung, strength)
         signs = np.tile(np.sign(chain.shape.round(12)).astype(np.int64) + 1, (3, 1))
         growth[rung] = policy_growth(chain, optimum.earned, optimum.switching, signs) / optimum.growth
-    assert growth["threshold"] < 0.0
+    assert growth["threshold"] < 0.5
     assert growth["sine"] > 0.9
 
 

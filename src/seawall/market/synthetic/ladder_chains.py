@@ -13,7 +13,7 @@ import numpy as np
 
 _SINE_PHASES, _SINE_ADVANCE = 24, 0.8
 _NODES, _WIDEST = 13, 2.4
-_SLOW, _FAST = 0.93, 0.85
+_SLOW, _FAST = 0.93, 0.7
 _BUCKETS, _BUCKET_STEP, _EXTREME = 9, 0.45, 2
 _REGIME_STAYS, _SIGN_STAYS = 0.99, 0.93
 
@@ -100,8 +100,8 @@ def _usual_cost(_sharpe: float) -> float:
 
 
 def _high_cost(sharpe: float) -> float:
-    # In proportion to what can be earned, so that to follow every sign loses money at each strength.
-    return 300.0 * sharpe
+    # In proportion to what can be earned, so that to follow every sign loses most of it to costs at each strength.
+    return 150.0 * sharpe
 
 
 RUNGS: dict[str, Rung] = {
