@@ -1,0 +1,1 @@
+"""Q-learning with a network: the learner, its replay, and its networks as policies."""

@@ -1,0 +1,99 @@
+"""Q-networks as policies: one network, or an ensemble that averages what its members think actions are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from seawall.core.errors import ConfigError
+from seawall.core.market import Market
+from seawall.core.protocols import Observation
+from seawall.nets.q_network import QNetwork
+from seawall.nets.windows import WindowGatherer, feature_tensor
+
+EXPLORATION = 0.05
+
+
+class QPolicy:
+    """One network.
+
+    Windows are gathered on the host from the market of each observation, so live's growing tail costs nothing extra.
+    """
+
+    def __init__(self, network: QNetwork, window: int, device: str = "cpu", generator: np.random.Generator | None = None) -> None:
+        """Take a network as it is; later changes of its weights are followed.
+
+        Args:
+            network: Moved to the device.
+            window: L, rows that the network sees.
+            device: Where the network runs.
+            generator: Source of random actions; without it only deterministic ones are given.
+        """
+        self.network, self.window, self.device = network.to(device), window, torch.device(device)
+        self.generator = generator
+        self._market: Market | None = None
+        self._gather: WindowGatherer | None = None
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Choose the action of highest value in each environment, or now and then a random one.
+
+        Args:
+            observation: What is known at the close of the bar; its first row must have a whole window before it.
+            deterministic: Always take the best; else a random action with a probability of 0.05.
+
+        Returns:
+            Actions, int64, shape (N,); and ``values``, float32, shape (N, n_actions).
+
+        Raises:
+            ConfigError: A random action is asked of a policy without a generator.
+            IndexError: A window would start before the market's first row.
+        """
+        values = self.values(observation)
+        return _choose(values, deterministic, self.generator), {"values": values}
+
+    def values(self, observation: Observation) -> np.ndarray:
+        """Return the expected discounted sum of rewards after each action, in units of reward, float32, shape (N, n_actions)."""
+        if self._gather is None or self._market is not observation.market:
+            self._market = observation.market
+            self._gather = WindowGatherer(feature_tensor(observation.market.features), self.window)
+        with torch.inference_mode():
+            windows = self._gather(torch.as_tensor(observation.rows)).to(self.device)
+            return self.network.values(windows, torch.as_tensor(observation.account).to(self.device)).cpu().numpy()
+
+
+class QEnsemble:
+    """Several networks of one shape: the mean of their values, in units of reward, decides."""
+
+    def __init__(self, members: Sequence[QPolicy], generator: np.random.Generator | None = None) -> None:
+        """Take the members.
+
+        Args:
+            members: At least one.
+            generator: Source of random actions; without it only deterministic ones are given.
+
+        Raises:
+            ConfigError: There is no member.
+        """
+        if not members:
+            raise ConfigError("an ensemble of 0 members cannot act; at least 1 is needed")
+        self.members, self.generator = tuple(members), generator
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Choose as `QPolicy.act` does, by the members' mean values.
+
+        Returns:
+            Actions, int64, shape (N,); and ``values``, float32, shape (N, n_actions).
+        """
+        values = np.mean([member.values(observation) for member in self.members], axis=0)
+        return _choose(values, deterministic, self.generator), {"values": values}
+
+
+def _choose(values: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
+    if deterministic:
+        return values.argmax(1)
+    if generator is None:
+        raise ConfigError("this policy has no generator to draw random actions with; give it one, or ask for deterministic actions")
+    exploring = generator.random(len(values)) < EXPLORATION
+    return np.where(exploring, generator.integers(0, values.shape[1], len(values)), values.argmax(1))
