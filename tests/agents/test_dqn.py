@@ -26,6 +26,7 @@ PARAMS = DQNParams(
     learning_starts=1_024,
     buffer_size=8_192,
     target_every=50,
+    weight_decay=0.01,
 )
 
 

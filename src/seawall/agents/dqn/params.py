@@ -13,13 +13,13 @@ class DQNParams(Params):
     """Settings of DQN."""
 
     total_steps: int = Field(default=262_144, ge=1, description="environment steps of the whole training, over all environments")
-    n_envs: int = Field(default=64, ge=1, le=65_536, description="environments stepped together")
-    update_steps: int = Field(default=64, ge=1, le=65_536, description="steps of each environment between diagnostics")
-    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Adam's step size at the start")
+    n_envs: int = Field(default=256, ge=1, le=65_536, description="environments stepped together")
+    update_steps: int = Field(default=32, ge=1, le=65_536, description="steps of each environment between diagnostics")
+    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's step size at the start")
     learning_rate_schedule: Literal["constant", "linear"] = Field(default="linear", description="linear falls to 0 at total_steps")
     gamma: float = Field(default=0.95, ge=0, le=1, description="discount per bar")
     buffer_size: int = Field(default=1_000_000, ge=2, le=1_000_000_000, description="transitions that are remembered")
-    batch: int = Field(default=256, ge=1, le=1_048_576, description="replayed samples per gradient step")
+    batch: int = Field(default=1_024, ge=1, le=1_048_576, description="replayed samples per gradient step")
     learning_starts: int = Field(default=8_192, ge=1, description="environment steps before the first gradient step")
     replay_ratio: float = Field(default=8.0, gt=0, le=1_024, description="replayed samples per environment step")
     double: bool = Field(default=True, description="let the learning network choose the action that the target network values")
@@ -36,12 +36,14 @@ class DQNParams(Params):
     target_tau: float = Field(
         default=1.0, gt=0, le=1, description="share of the way that the target network moves at a time: 1 copies, less is Polyak's"
     )
-    target_every: int = Field(default=250, ge=1, description="gradient steps between moves of the target network")
+    target_every: int = Field(default=64, ge=1, description="gradient steps between moves of the target network")
     epsilon_start: float = Field(default=1.0, ge=0, le=1, description="share of random actions at the start")
     epsilon_end: float = Field(default=0.05, ge=0, le=1, description="share of random actions once the exploring is over")
     epsilon_fraction: float = Field(default=0.3, ge=0, le=1, description="part of total_steps over which the share falls")
     max_gradient_norm: float = Field(default=10.0, gt=0, description="gradients are scaled down to this norm")
-    weight_decay: float = Field(default=0.01, ge=0, le=100, description="decoupled pull of every weight to 0")
+    weight_decay: float = Field(
+        default=6.0, ge=0, le=100, description="decoupled pull of every weight to 0: replay learns noise by heart without it"
+    )
     normalise_reward: bool = Field(default=True, description="divide rewards by the running deviation of their discounted sum")
 
     @model_validator(mode="after")
