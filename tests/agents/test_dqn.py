@@ -128,7 +128,11 @@ def test_one_seed_gives_one_set_of_weights_and_another_seed_others(options):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"prioritised": True, "n_step": 2, "quantiles": 3}, {"target_tau": 0.01, "target_every": 1, "buffer_size": 1_100}],
+    [
+        {},
+        {"prioritised": True, "n_step": 2, "quantiles": 3, "replay_ratio": 3.0},
+        {"target_tau": 0.01, "target_every": 1, "buffer_size": 1_100},
+    ],
 )
 @pytest.mark.parametrize("stop", [1, 4])
 def test_a_resumed_learner_ends_with_the_weights_and_replay_of_one_never_stopped(tmp_path, options, stop):
