@@ -36,7 +36,7 @@ from seawall.recipes.selftest_agents import PPO_PARAMS, WINDOW, build_exact, bui
 from seawall.training.rl import Learner
 
 REACHED = 0.7
-ROWS, EPISODE_BARS = (160_000, 2, 20_000), 256
+ROWS, EPISODE_BARS = (320_000, 2, 20_000), 256
 WARM_ROWS = (4_000, 2, 500)
 JUDGE_AFTER = 0.05
 """Share of a learner's time after which it is judged again, so that the time found is at most so much too late."""

@@ -27,14 +27,20 @@ from seawall.training.threads import use_threads
 ROWS = (6_000, 2_000, 3_000)
 
 
+class KilledError(Exception):
+    """The process is gone, and no checkpoint was written on the way out."""
+
+
 class Line:
     """A channel that stops a training after so many messages."""
 
-    def __init__(self, stop_after=10**9):
-        self.sent, self.stop_after = [], stop_after
+    def __init__(self, stop_after=10**9, die_after=10**9):
+        self.sent, self.stop_after, self.die_after = [], stop_after, die_after
 
     def send(self, message):
         self.sent.append(message)
+        if len(self.sent) >= self.die_after:
+            raise KilledError
 
     def should_stop(self):
         return len(self.sent) >= self.stop_after
@@ -206,9 +212,12 @@ def test_a_unit_that_was_stopped_ends_as_one_that_was_not(tmp_path, wanderer):
     unit = Unit("exact", "ar1", "strong", 1)
     whole, stopped = made_run(tmp_path / "whole"), made_run(tmp_path / "stopped")
     run_unit(whole, unit, Line(), ROWS)
-    for after in (3, 2):
+    for after in (3, 1):
         with pytest.raises(Interrupted):
             run_unit(stopped, unit, Line(after), ROWS)
+    # The checkpoint is of two updates ago, and the curve of one.
+    with pytest.raises(KilledError):
+        run_unit(stopped, unit, Line(die_after=2), ROWS)
     assert not unit_file(stopped, unit).exists()
     run_unit(stopped, unit, Line(), ROWS)
     assert written(stopped, unit) == written(whole, unit)

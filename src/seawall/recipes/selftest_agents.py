@@ -131,7 +131,7 @@ DQN_PARAMS = DQNParams(
     epsilon_fraction=0.5,
     weight_decay=4.0,
 )
-EXACT_PARAMS = ExactParams(total_steps=2_097_152)
+EXACT_PARAMS = ExactParams(total_steps=786_432, gamma=0.9, weight_decay=4.0)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class LadderAgent:
 
 
 LADDER_AGENTS: dict[str, LadderAgent] = {
-    "exact": LadderAgent(build_exact, TrainingParams(evaluate_every=8, patience=8, checkpoint_every=32), EXACT_PARAMS),
+    "exact": LadderAgent(build_exact, TrainingParams(evaluate_every=3, checkpoint_every=12), EXACT_PARAMS),
     "ppo": LadderAgent(build_ppo, TrainingParams(evaluate_every=6, checkpoint_every=24), PPO_PARAMS),
     "dqn": LadderAgent(build_dqn, TrainingParams(evaluate_every=4, checkpoint_every=8), DQN_PARAMS),
 }

@@ -26,7 +26,7 @@ LEVELS = (-1.0, 0.0, 1.0)
 FLAT = 1
 """Place of the exposure 0 in `LEVELS`."""
 N_FEATURES = 21
-_ROWS = (160_000, 40_000, 40_000)
+_ROWS = (320_000, 40_000, 40_000)
 _PURGE = 64
 _TOLERANCE = 1e-10
 _MOST_STEPS = 60
