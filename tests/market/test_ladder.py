@@ -140,6 +140,21 @@ def test_the_best_policy_scores_one_flat_scores_nothing_and_the_opposite_loses()
     assert ladder.share(2 - best[:, ::-1], rows) < -0.5
 
 
+def test_a_decision_earns_the_drift_of_its_own_row_at_the_level_that_it_takes():
+    ladder = ladder_market("regime", "strong", 0, SMALL)
+    rows = RowRange(100, 104)
+    choices = np.array([[2, 2, 2], [2, 2, 2], [0, 0, 0]])
+    held = ladder.walk(choices, rows)
+    assert held.tolist() == [FLAT, 2, 2, 0]
+    drift = ladder.optimum.amplitude * RUNGS["regime"].chain().shape[ladder.states[100:103]]
+    costs = np.log1p(-ladder.cost_rate * np.array([1.0, 0.0, 2.0]))
+    wanted = np.array([1.0, 1.0, -1.0]) * drift - 0.5 * VOLATILITY**2 + costs
+    # The variance of a long position is that of the log return exactly; the short one adds terms of the third order.
+    assert ladder.expected_growth(held, rows) == pytest.approx(wanted, abs=1e-7 + 2e-3 * np.abs(drift).max())
+    moves = ladder.market.prices[101:104, 3] / ladder.market.prices[100:103, 3] - 1.0
+    assert ladder.realised_growth(held, rows) == pytest.approx(np.log1p(np.array([1.0, 1.0, -1.0]) * moves) + costs, abs=1e-12)
+
+
 def test_no_policy_of_the_level_and_the_state_scores_more_than_one():
     ladder = ladder_market("indicator", "weak", 0, (1_000, 1_000, 60_000))
     rows, source = ladder.split.test, np.random.default_rng(0)
