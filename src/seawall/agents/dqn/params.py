@@ -15,7 +15,7 @@ class DQNParams(Params):
     total_steps: int = Field(default=262_144, ge=1, description="environment steps of the whole training, over all environments")
     n_envs: int = Field(default=256, ge=1, le=65_536, description="environments stepped together")
     update_steps: int = Field(default=32, ge=1, le=65_536, description="steps of each environment between diagnostics")
-    learning_rate: float = Field(default=3e-4, gt=0, le=1, description="Adam's step size at the start")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Adam's step size at the start")
     learning_rate_schedule: Literal["constant", "linear"] = Field(default="linear", description="linear falls to 0 at total_steps")
     gamma: float = Field(default=0.95, ge=0, le=1, description="discount per bar")
     buffer_size: int = Field(default=1_000_000, ge=2, le=1_000_000_000, description="transitions that are remembered")
