@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from torch import Tensor
 
 from seawall import __version__
 from seawall.core.errors import DataError
-from seawall.core.files import array_digest, read_json, replacing_folder, to_json
+from seawall.core.files import array_digest, digest, read_json, replacing_folder, to_json
 
 SCHEMA_VERSION = 1
+MANIFEST, ONNX = "bundle.json", "policy.onnx"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,28 @@ class Bundle:
     members: list[dict[str, Tensor]]
 
 
+Migration = Callable[[Bundle], Bundle]
+
+MIGRATIONS: dict[int, Migration] = {}
+"""By schema version: what makes a bundle of it into one of the next. Version 1 is the oldest that was ever saved."""
+
+
 def weights_hash(weights: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 over names, shapes and bytes of weights, in hexadecimal; the order of the names does not matter."""
     names = sorted(weights)
     letters = np.frombuffer("\n".join(names).encode(), dtype=np.uint8)
     return array_digest(letters, *(weights[name].detach().cpu().numpy() for name in names))
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def manifest_hash(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest without its own hash, in hexadecimal."""
+    return digest({key: value for key, value in _as_json(manifest).items() if key != "manifest_hash"})
 
 
 def save_bundle(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]]) -> None:
@@ -53,39 +73,104 @@ def save_bundle(folder: Path, manifest: Mapping[str, Any], members: Sequence[Map
     """
     if not members:
         raise DataError(f"a bundle of 0 members cannot be saved to {folder}; at least 1 is needed")
-    files = [f"member-{number}.safetensors" for number in range(len(members))]
-    hashes = [weights_hash(weights) for weights in members]
-    document = {
-        **manifest,
-        "schema_version": SCHEMA_VERSION,
-        "created_by": f"seawall {__version__}",
-        "members": [{"file": file, "weights_hash": value} for file, value in zip(files, hashes, strict=True)],
-    }
     with replacing_folder(folder) as temporary:
-        for file, weights in zip(files, members, strict=True):
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary / file)
-        (temporary / "bundle.json").write_text(to_json(document) + "\n", encoding="utf-8")
+        _write(temporary, {**manifest, "created_by": f"seawall {__version__}"}, members)
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Read a bundle and check that its weights are those that were saved.
+    """Read a bundle, check that its weights are those that were saved, and bring an older one up to date in memory.
 
     Raises:
         DataError: There is no bundle, it is of a newer schema, or a file is missing or damaged.
     """
-    path = folder / "bundle.json"
+    manifest = read_manifest(folder)
+    bundle = Bundle(manifest, [load_member(folder, member) for member in manifest["members"]])
+    for version in range(manifest["schema_version"], SCHEMA_VERSION):
+        bundle = MIGRATIONS[version](bundle)
+    return bundle
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a bundle says of itself, as it was saved.
+
+    Raises:
+        DataError: There is no bundle, its members are not listed, or its schema version cannot be read.
+    """
+    path = folder / MANIFEST
     manifest = read_json(path, "members")
     members = manifest["members"]
     if not isinstance(members, list) or not all(
         isinstance(item, dict) and {"file", "weights_hash"} <= item.keys() for item in members
     ):
         raise DataError(f"{path} is damaged: its members are not files with a weights_hash")
-    version = manifest.get("schema_version")
-    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+    version, oldest = manifest.get("schema_version"), min((*MIGRATIONS, SCHEMA_VERSION))
+    if not isinstance(version, int) or not oldest <= version <= SCHEMA_VERSION:
+        advice = ": upgrade seawall" if isinstance(version, int) and version > SCHEMA_VERSION else ""
         raise DataError(
-            f"bundle {folder} has schema version {version}; this seawall {__version__} reads 1 to {SCHEMA_VERSION}: upgrade seawall"
+            f"bundle {folder} has schema version {version}; this seawall {__version__} reads {oldest} to {SCHEMA_VERSION}{advice}"
         )
-    return Bundle(manifest, [_load_member(folder / member["file"], member["weights_hash"]) for member in manifest["members"]])
+    return manifest
+
+
+def migrate_bundle(folder: Path) -> int:
+    """Rewrite a bundle in the newest schema, all or nothing; one that is up to date is left as it is.
+
+    Returns:
+        The schema version that it had.
+
+    Raises:
+        DataError: As for `load_bundle`, or the disk is full; the bundle is as it was.
+    """
+    before = read_manifest(folder)
+    if before["schema_version"] == SCHEMA_VERSION:
+        return SCHEMA_VERSION
+    bundle = load_bundle(folder)
+    with replacing_folder(folder) as temporary:
+        if (folder / ONNX).is_file():
+            shutil.copyfile(folder / ONNX, temporary / ONNX)
+        _write(temporary, {**bundle.manifest, "migrated_by": f"seawall {__version__}"}, bundle.members)
+    return before["schema_version"]
+
+
+def attach_onnx(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dict[str, Any]:
+    """Put an ONNX file beside a bundle's weights and its hash into the manifest, all or nothing.
+
+    Args:
+        folder: The bundle.
+        write: Writes the file to the path it is given, and returns what the manifest shall say of it.
+
+    Returns:
+        The manifest's entry.
+
+    Raises:
+        DataError: The bundle is damaged or of an older schema, or the disk is full; the bundle is as it was.
+    """
+    bundle = load_bundle(folder)
+    if read_manifest(folder)["schema_version"] != SCHEMA_VERSION:
+        raise DataError(f"bundle {folder} is of an older schema; bring it up to date first: seawall bundle migrate {folder}")
+    with replacing_folder(folder) as temporary:
+        facts = write(temporary / ONNX)
+        entry = {"file": ONNX, "sha256": file_hash(temporary / ONNX), **facts}
+        _write(temporary, {**bundle.manifest, "onnx": entry}, bundle.members)
+    return entry
+
+
+def onnx_file(folder: Path, manifest: Mapping[str, Any]) -> Path:
+    """Return a bundle's ONNX file, checked against the hash in the manifest.
+
+    Raises:
+        DataError: There is none, or it was changed.
+    """
+    entry = manifest.get("onnx")
+    if not isinstance(entry, Mapping):
+        raise DataError(f"bundle {folder} has no ONNX file; make it with: seawall bundle export {folder} --onnx")
+    path = folder / ONNX
+    if not path.is_file():
+        raise DataError(f"the bundle lacks {path}; make it anew with: seawall bundle export {folder} --onnx")
+    found = file_hash(path)
+    if found != entry.get("sha256"):
+        raise DataError(f"{path} has hash {found[:16]} and the bundle says {str(entry.get('sha256'))[:16]}: the file was changed")
+    return path
 
 
 def check_compatible(manifest: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -103,7 +188,17 @@ def check_compatible(manifest: Mapping[str, Any], expected: Mapping[str, Any]) -
         raise DataError("the bundle does not fit; it was trained with other inputs:\n" + "\n".join(f"  {line}" for line in lines))
 
 
-def _load_member(path: Path, expected_hash: str) -> dict[str, Tensor]:
+def load_member(folder: Path, entry: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Read the weights of one member.
+
+    Args:
+        folder: The bundle.
+        entry: The member's line of the manifest: ``file`` and ``weights_hash``.
+
+    Raises:
+        DataError: They are missing, damaged, or not those that were saved.
+    """
+    path, expected_hash = folder / str(entry["file"]), str(entry["weights_hash"])
     try:
         weights = load_file(path)
     except FileNotFoundError as error:
@@ -114,6 +209,18 @@ def _load_member(path: Path, expected_hash: str) -> dict[str, Tensor]:
     if found != expected_hash:
         raise DataError(f"weights {path} have hash {found[:16]} and the bundle says {expected_hash[:16]}: the file was changed")
     return weights
+
+
+def _write(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]]) -> None:
+    """Fill an empty folder."""
+    entries = []
+    for number, weights in enumerate(members):
+        file = f"member-{number}.safetensors"
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / file)
+        entries.append({"file": file, "weights_hash": weights_hash(weights)})
+    document = {**manifest, "schema_version": SCHEMA_VERSION, "members": entries}
+    document["manifest_hash"] = manifest_hash(document)
+    (folder / MANIFEST).write_text(to_json(document) + "\n", encoding="utf-8")
 
 
 def _as_json(value: Any) -> Any:
