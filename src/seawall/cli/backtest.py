@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from seawall.cli import options
 from seawall.cli.output import number, out, percent, print_json, share, table
@@ -12,23 +14,37 @@ from seawall.core.progress import progress_bars
 if TYPE_CHECKING:
     from seawall.recipes.judging import Case
 
+Checkpoint = Annotated[
+    str,
+    typer.Option(help="Weights to judge: best by validation, last, or those after a number of steps that the run has kept."),
+]
+Runtime = Annotated[
+    Literal["torch", "onnx"],
+    typer.Option(help="What computes the ensemble's decisions; onnx needs the file of seawall bundle export RUN --onnx."),
+]
+
 
 def backtest(
     run: options.RunReference,
     overrides: options.Overrides = None,
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
+    checkpoint: Checkpoint = "best",
+    runtime: Runtime = "torch",
     trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
     """Judge a run's ensemble on its test rows, beside its seeds and simple rivals, after costs.
 
-    With changes (other costs, guards, or data=FILE with later bars) the judgement is kept apart from the run's own.
+    With changes (other costs, guards, data=FILE with later bars, or another checkpoint) the judgement is kept apart from the
+    run's own. A training that was stopped is judged by its best weights so far, and called so.
 
     Examples:
         seawall backtest latest
 
         seawall backtest latest costs.taker_bps=20
+
+        seawall backtest latest --checkpoint last
 
         seawall backtest latest --json
     """
@@ -39,7 +55,7 @@ def backtest(
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
-    case = Case(folder, tuple(overrides or ()), data_dir)
+    case = Case(folder, tuple(overrides or ()), data_dir, checkpoint, runtime)
     [document] = judge_with_bars([case])
     if json:
         print_json(document)
@@ -62,6 +78,8 @@ def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:
 def print_judgement(document: dict[str, Any]) -> None:
     """Print the verdict, and one line for each policy."""
     test, verdict = document["test"], document["verdict"]
+    if not document.get("checkpoint", {}).get("training_finished", True):
+        out.print("[yellow]Training was interrupted; this judges the best weights so far, not the run as its recipe states it.[/]")
     out.print(f"Test span {test['first'][:10]} to {test['last'][:10]}, {test['bars']:,} bars, after costs:")
     named = {"ensemble": document["ensemble"], **{f"seed {seed}": metrics for seed, metrics in document["seeds"].items()}}
     rows = [(name, *_figures(metrics)) for name, metrics in (*named.items(), *document["baselines"].items())]

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from seawall import __version__
-from seawall.cli import backtest, compare, data, demo, doctor, leakcheck, recipes, report, selftest, train
+from seawall.cli import backtest, bundle, compare, data, demo, doctor, leakcheck, recipes, report, selftest, train
 from seawall.core.errors import SeawallError, is_disk_full
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")
+app.add_typer(bundle.app, name="bundle")
 
 
 @app.callback(invoke_without_command=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seawall.cli import options
 from seawall.cli.output import number, out, print_json, table
-from seawall.core.progress import console, progress_bars
+from seawall.cli.training_display import TrainingDisplay
+from seawall.core.progress import console
 
 if TYPE_CHECKING:
     from seawall.core.run_folder import RunFolder
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Reference = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or the path of your own YAML or JSON file.")
 ]
+Watch = Annotated[bool, typer.Option("--watch", help="Draw the learning curve of each seed in the terminal while it trains.")]
 
 
 def train(
@@ -26,15 +27,18 @@ def train(
     plugin: options.Plugins = None,
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
+    watch: Watch = False,
     json: options.Json = False,
 ) -> None:
     """Train every seed of a recipe and save their ensemble as the run's bundle.
 
     The test rows are not looked at: the best weights of each seed are chosen on the validation rows.
-    Ctrl-C stops at a safe point; ``seawall resume`` goes on from there.
+    Ctrl-C stops at a safe point and leaves the best weights so far as a bundle; ``seawall resume`` goes on from there.
 
     Examples:
         seawall train tradernet
+
+        seawall train tradernet --watch
 
         seawall train tradernet data=btc.parquet training.n_seeds=3
 
@@ -49,11 +53,15 @@ def train(
     run = create_run(recipe, runs, data_dir)
     if not json:
         describe_data(run)
-    _finish(run, load_run_recipe(run).training.seeds, json)
+    _finish(run, load_run_recipe(run).training.seeds, json, watch)
 
 
 def resume(
-    run: options.RunReference, runs: options.Runs = options.RUNS, trust: options.Trust = False, json: options.Json = False
+    run: options.RunReference,
+    runs: options.Runs = options.RUNS,
+    watch: Watch = False,
+    trust: options.Trust = False,
+    json: options.Json = False,
 ) -> None:
     """Go on with a training that was stopped; the result is the same as without the stop.
 
@@ -66,33 +74,40 @@ def resume(
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
-    _finish(folder, load_run_recipe(folder).training.seeds, json)
+    _finish(folder, load_run_recipe(folder).training.seeds, json, watch)
 
 
-def train_with_bars(runs: list[RunFolder]) -> list[list[SeedSummary]]:
-    """Train runs behind one progress bar a seed, and tell how to go on after Ctrl-C."""
+def train_with_bars(runs: list[RunFolder], *, watch: bool = False) -> list[list[SeedSummary]]:
+    """Train runs behind one line a seed, and tell what is left and how to go on after Ctrl-C."""
     from seawall.core.fan_out import Interrupted
-    from seawall.recipes.experiment import load_run_recipe, train_runs
+    from seawall.recipes.experiment import load_run_recipe, scores_so_far, train_runs
 
-    with progress_bars() as bars:
-        tasks: dict[tuple[Path, int], Any] = {}
+    display = TrainingDisplay(watch=watch)
+    for run in runs:
+        recipe = load_run_recipe(run)
+        for seed in recipe.training.seeds:
+            display.add(run, seed, recipe.agent.get("total_steps"), *scores_so_far(run, seed))
+    try:
+        with display.showing():
+            return train_runs(runs, display.show)
+    except Interrupted:
         for run in runs:
-            recipe = load_run_recipe(run)
-            for seed in recipe.training.seeds:
-                name = f"{run.path.parent.name} seed {seed}"
-                tasks[run.path, seed] = bars.add_task(name, total=recipe.agent["total_steps"], note="waiting")
+            _tell_stopped(run)
+        raise
 
-        def show(run: RunFolder, seed: int, message: dict[str, Any]) -> None:
-            best = message["best"]
-            note = "" if best is None else f"validation {1e4 * best:+.2f} bps a bar"
-            bars.update(tasks[run.path, seed], completed=message["steps"], total=message["total_steps"], note=note)
 
-        try:
-            return train_runs(runs, show)
-        except Interrupted:
-            for run in runs:
-                console.print(f"Stopped; nothing is lost. Go on with:  seawall resume {run.path}", soft_wrap=True)
-            raise
+def _tell_stopped(run: RunFolder) -> None:
+    from seawall.recipes.run_bundle import is_finished, stopped_words, unfinished_progress
+
+    console.print(f"Stopped; nothing is lost. Go on with:  seawall resume {run.path}", soft_wrap=True)
+    progress = unfinished_progress(run)
+    if is_finished(run):
+        return
+    if progress is None:
+        console.print("No seed has a finite validation score yet, so there is no bundle to judge.", soft_wrap=True)
+    else:
+        console.print(f"The best weights so far are its bundle ({stopped_words(progress)}).", soft_wrap=True)
+        console.print(f"Judge them as they are:  seawall backtest {run.path}", soft_wrap=True)
 
 
 def describe_data(run: RunFolder) -> None:
@@ -111,16 +126,17 @@ def describe_data(run: RunFolder) -> None:
         out.print(f"  note: {note}", markup=False)
 
 
-def _finish(run: RunFolder, seeds: tuple[int, ...], json: bool) -> None:
+def _finish(run: RunFolder, seeds: tuple[int, ...], json: bool, watch: bool) -> None:
     from seawall.core.files import read_json
 
-    [summaries] = train_with_bars([run])
+    [summaries] = train_with_bars([run], watch=watch)
     warnings = sorted({warning for summary in summaries for warning in summary.warnings})
     if json:
         print_json(
             {
                 "run": str(run.path),
                 "bundle": str(run.bundle),
+                "tensorboard": str(run.path / "tensorboard"),
                 "seeds": [vars(summary) for summary in summaries],
                 "warnings": warnings,
                 "notes": read_json(run.dataset, "facts")["facts"].get("notes", []),
@@ -141,4 +157,5 @@ def _finish(run: RunFolder, seeds: tuple[int, ...], json: bool) -> None:
     for warning in warnings:
         out.print(f"[yellow]warning:[/] {warning}")
     out.print(f"Bundle of {len(seeds)} seeds: {run.bundle}")
+    out.print(f"Curves:  tensorboard --logdir {run.path / 'tensorboard'}")
     out.print(f"Judge it out of sample:  seawall backtest {run.path}")

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seawall import __version__
-from seawall.agents.bundle import save_bundle
 from seawall.core.errors import DataError
-from seawall.core.fan_out import Channel, available_cores, fan_out
+from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
 from seawall.core.files import read_json, write_json, write_text
 from seawall.core.logs import run_logger
 from seawall.core.run_folder import RunFolder
@@ -20,6 +19,7 @@ from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.files import dump_yaml, parse_yaml
 from seawall.recipes.plugins import keep_plugins, load_kept, trust
+from seawall.recipes.run_bundle import save_finished, save_unfinished
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
@@ -127,7 +127,8 @@ def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[
         For each run the summary of each seed.
 
     Raises:
-        Interrupted: Ctrl-C; the same call goes on from the checkpoints.
+        Interrupted: Ctrl-C; the same call goes on from the checkpoints. Each run's bundle then holds the best weights so far of
+            the seeds that have some.
     """
     recipes = [load_run_recipe(run) for run in runs]
     tasks = [(str(run.path), seed) for run, recipe in zip(runs, recipes, strict=True) for seed in recipe.training.seeds]
@@ -137,12 +138,31 @@ def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[
         path, seed = tasks[number]
         on_progress(RunFolder(Path(path)), seed, message)
 
-    results = dict(zip(tasks, fan_out(train_seed, tasks, workers=min(workers, len(tasks)), on_progress=relay), strict=True))
+    try:
+        results = dict(zip(tasks, fan_out(train_seed, tasks, workers=min(workers, len(tasks)), on_progress=relay), strict=True))
+    except Interrupted:
+        for run, recipe in zip(runs, recipes, strict=True):
+            save_unfinished(run, recipe)
+        raise
     summaries = []
     for run, recipe in zip(runs, recipes, strict=True):
         summaries.append([results[str(run.path), seed] for seed in recipe.training.seeds])
-        _save(run, recipe, summaries[-1])
+        save_finished(run, recipe)
+        write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries[-1]]})
     return summaries
+
+
+def scores_so_far(run: RunFolder, seed: int) -> tuple[int, list[tuple[int, float]]]:
+    """Return how many steps of a seed are done, and the steps and score of its evaluations; those not finite are left out.
+
+    Raises:
+        DataError: The checkpoint is damaged.
+    """
+    checkpoint = load_checkpoint(run.checkpoint(seed))
+    if checkpoint is None:
+        return 0, []
+    history = [(int(step), float(score)) for step, score in checkpoint.progress.get("history", ()) if score is not None]
+    return int(checkpoint.progress.get("steps", 0)), history
 
 
 def worker_count(recipe: Recipe) -> int:
@@ -182,26 +202,3 @@ def training_summary(run: RunFolder) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"run {run.path} is not trained to its end; go on with: seawall resume {run.path}")
     return read_json(path, "seeds")
-
-
-def _save(run: RunFolder, recipe: Recipe, summaries: Sequence[SeedSummary]) -> None:
-    dataset = Dataset.load(run)
-    parts = Parts(recipe, dataset)
-    members = []
-    for summary in summaries:
-        checkpoint = load_checkpoint(run.checkpoint(summary.seed))
-        if checkpoint is None:
-            raise DataError(f"the checkpoint {run.checkpoint(summary.seed)} is gone; go on with: seawall resume {run.path}")
-        members.append(checkpoint.best)
-    manifest = {
-        **parts.manifest(),
-        "recipe": recipe.model_dump(mode="json"),
-        "recipe_hash": recipe.digest(),
-        "scaler": dataset.scaler.to_dict(),
-        "costs": recipe.costs.model_dump(),
-        "guards": recipe.guards,
-        "data": dataset.facts,
-        "seeds": list(recipe.training.seeds),
-    }
-    save_bundle(run.bundle, manifest, members)
-    write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries]})

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from seawall import __version__
-from seawall.agents.bundle import Bundle, load_bundle
+from seawall.agents.bundle import Bundle, onnx_file
+from seawall.agents.onnx_policy import OnnxPolicy
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted, fan_out
@@ -26,6 +27,7 @@ from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.experiment import load_run_recipe, training_summary, worker_count
 from seawall.recipes.files import apply_overrides, dump_yaml
+from seawall.recipes.run_bundle import BEST, LAST, bundle_at, is_finished, stopped_words, unfinished_progress
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.threads import use_threads
 
@@ -41,11 +43,15 @@ class Case:
         run: The trained run.
         overrides: ``section.key=value`` each; empty for the run's own test rows.
         data_root: Folder of imported bars.
+        checkpoint: Weights to judge: ``best`` by validation, ``last``, or those after a number of steps.
+        runtime: What computes the ensemble's decisions: torch, or onnxruntime from the bundle's exported file.
     """
 
     run: RunFolder
     overrides: tuple[str, ...] = ()
     data_root: Path = Path("data")
+    checkpoint: str = BEST
+    runtime: Literal["torch", "onnx"] = "torch"
 
     def recipe(self) -> Recipe:
         """Return the run's recipe with the changes."""
@@ -61,8 +67,18 @@ class Case:
         return validate_recipe(apply_overrides(recipe.model_dump(mode="json"), self.overrides), str(self.run.recipe))
 
     def folder(self) -> RunFolder:
-        """Return where the judgement is kept: the run's folder, or one below it that is named by the changes."""
-        return RunFolder(self.run.path / "judged" / self.recipe().digest()[:8]) if self.overrides else self.run
+        """Return where the judgement is kept: the run's folder, or one below it that is named by the changes.
+
+        A stopped training is judged apart too, so that nothing of it is taken for the judgement of the finished run.
+        """
+        marks = [
+            *([] if is_finished(self.run) else ["interrupted"]),
+            *([] if self.checkpoint == BEST else [self.checkpoint]),
+            *([] if self.runtime == "torch" else [self.runtime]),
+        ]
+        if not self.overrides and not marks:
+            return self.run
+        return RunFolder(self.run.path / "judged" / "-".join([self.recipe().digest()[:8], *marks]))
 
 
 def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
@@ -73,12 +89,15 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
         on_progress: Called with the name of each policy before its backtest.
 
     Raises:
+        ConfigError: The checkpoint is not kept, or cannot be judged so.
         DataError: The run is not trained, or its bundle does not fit.
     """
     recipe = case.recipe()
-    training_summary(case.run)
+    stopped = unfinished_progress(case.run)
+    if stopped is None:
+        training_summary(case.run)
     use_threads(recipe.training.threads)
-    bundle = load_bundle(case.run.bundle)
+    bundle, steps = bundle_at(case.run, load_run_recipe(case.run), case.checkpoint)
     own = Dataset.load(case.run)
     dataset, rows = _judged_rows(case, recipe, bundle, own)
     parts = Parts(recipe, dataset)
@@ -86,6 +105,8 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     if len(bundle.manifest.get("seeds", ())) != len(members) or "scaler" not in bundle.manifest:
         raise DataError(f"{case.run.bundle / 'bundle.json'} is damaged: its seeds, members and scaler do not fit together")
     seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
+    if case.runtime == "onnx":
+        ensemble = _exported(case, bundle)
     setting = Setting(
         market=dataset.market,
         rows=rows,
@@ -98,6 +119,7 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     judgement, ledgers = evaluate(
         Candidates(ensemble, seeds), setting, recipe.evaluation, _facts(case, recipe, parts, own), on_progress
     )
+    judgement = _with_checkpoint(judgement, case, steps, stopped)
     folder = case.folder()
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
@@ -171,9 +193,44 @@ def _judged_rows(case: Case, recipe: Recipe, bundle: Bundle, own: Dataset) -> tu
     return other, RowRange(start, len(other.market))
 
 
+def _exported(case: Case, bundle: Bundle) -> OnnxPolicy:
+    """Return the bundle's exported ensemble."""
+    if case.checkpoint != BEST:
+        raise ConfigError(f"checkpoint is {case.checkpoint!r}, and the ONNX file holds the bundle's weights; allowed: {BEST}")
+    return OnnxPolicy(onnx_file(case.run.bundle, bundle.manifest), bundle.manifest["window"])
+
+
+def _with_checkpoint(
+    judgement: Judgement, case: Case, steps: Mapping[int, int], stopped: Sequence[Mapping[str, Any]] | None
+) -> Judgement:
+    """Say in a judgement which weights it is of, and what the reader should know of them."""
+    cautions = []
+    if stopped is not None:
+        cautions.append(f"{stopped_words(stopped)}; this is not the run as its recipe states it. Go on with: seawall resume")
+    if case.checkpoint != BEST:
+        which = "the last weights that were scored" if case.checkpoint == LAST else f"the weights after {case.checkpoint} steps"
+        cautions.append(
+            f"judged with {which}, not with those that the validation rows chose: to prefer a checkpoint for its score on the "
+            "test rows is to select on them, and makes the score too good"
+        )
+    if case.runtime == "onnx":
+        cautions.append("the ensemble decided by onnxruntime from its exported file; the single seeds by torch")
+    verdict = judgement.verdict
+    checkpoint = {
+        "name": case.checkpoint,
+        "steps": {str(seed): step for seed, step in steps.items()},
+        "training_finished": stopped is None,
+        "progress": stopped,
+        "runtime": case.runtime,
+    }
+    verdict = {**verdict, "cautions": [*cautions, *verdict["cautions"]]}
+    return Judgement({**judgement.document, "verdict": verdict, "checkpoint": checkpoint})
+
+
 def _facts(case: Case, recipe: Recipe, parts: Parts, own: Dataset) -> RunFacts:
     facts = parts.dataset.facts
-    warnings = {warning for seed in training_summary(case.run)["seeds"] for warning in seed["warnings"]}
+    summaries = training_summary(case.run)["seeds"] if is_finished(case.run) else []
+    warnings = {warning for seed in summaries for warning in seed["warnings"]}
     return RunFacts(
         recipe=recipe.name,
         recipe_hash=recipe.digest(),
