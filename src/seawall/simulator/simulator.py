@@ -14,7 +14,7 @@ from seawall.simulator import accounts
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
 from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.kernel import book, episodes, events, layout, step
+from seawall.simulator.kernel import book, episodes, events, layout, prefetch, step
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.latency import DelayedOrders
 from seawall.simulator.rewards import bar
@@ -25,11 +25,9 @@ from seawall.simulator.settings import SimulatorParams
 
 PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
-_PADDING = 8
-"""Unused columns of the blocks, without which all rows of a large batch would compete for the same cache lines."""
 _LEAST_RATE = _LEAST_EQUITY = 1e-300
 _NO_TERMS = np.zeros(0)
-heed_sources(layout, book, events, step, episodes, accounts, bar)
+heed_sources(layout, book, events, prefetch, step, episodes, accounts, bar)
 
 
 class StepResult(NamedTuple):
@@ -112,8 +110,8 @@ class Simulator:
         self._rules = rules_of(costs, self.params)
         self._bounds = np.array(market.starts, dtype=np.int64)
         self._dearest = 1.0 / max(costs.highest_rate * self.params.max_exposure, _LEAST_RATE)
-        self._money = np.zeros((layout.STATE + layout.LEDGER, n + _PADDING))
-        self._counts = np.zeros((layout.COUNTS, n + _PADDING), dtype=np.int64)
+        self._money = np.zeros((layout.STATE + layout.LEDGER, n + layout.PADDING))
+        self._counts = np.zeros((layout.COUNTS, n + layout.PADDING), dtype=np.int64)
         self._accounts = Accounts(self._money, self._counts)
         self._name_arrays()
         latency = self.params.orders.latency_bars

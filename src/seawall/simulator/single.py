@@ -18,7 +18,7 @@ from seawall.simulator import accounts
 from seawall.simulator.accounts import feature_codes, fill_account_rows
 from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.desk import Desk
-from seawall.simulator.kernel import book, episodes, events, step
+from seawall.simulator.kernel import book, episodes, events, prefetch, step
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.kernel.step import advance
@@ -125,4 +125,4 @@ class SingleStepper:
         return code, earned, terminated, truncated, row[0]
 
 
-heed_sources(sys.modules[__name__], compiled_with=(at, book, events, step, episodes, accounts))
+heed_sources(sys.modules[__name__], compiled_with=(at, book, events, prefetch, step, episodes, accounts))

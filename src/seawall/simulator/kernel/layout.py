@@ -24,6 +24,10 @@ LEDGER = 13
 COUNTS = 8
 ROW, STOP, HELD_BARS, EPISODE, WORKING, TERMINATED, TRUNCATED, EXIT = range(COUNTS)
 
+PADDING = 8
+"""Further columns of both blocks, which no account uses: without them all rows of a large batch would compete for the same cache
+lines. Some are read, as the rows of accounts that are not there."""
+
 NO_EXIT, STOP_EXIT, TRAILING_EXIT, PROFIT_EXIT, MARGIN_EXIT, DRAWDOWN_EXIT, SESSION_EXIT, END_EXIT = range(8)
 EXIT_NAMES = ("", "stop_loss", "trailing_stop", "take_profit", "liquidation", "drawdown", "session", "end")
 """Why a position was closed by a rule rather than by a decision, by code."""
@@ -57,8 +61,8 @@ class Accounts(NamedTuple):
     """What a step changes in place.
 
     Attributes:
-        money: State and ledger, float64, shape (STATE + LEDGER, at least N).
-        counts: Rows, counts and flags, int64, shape (COUNTS, at least N).
+        money: State and ledger, float64, shape (STATE + LEDGER, N + PADDING).
+        counts: Rows, counts and flags, int64, shape (COUNTS, N + PADDING).
     """
 
     money: np.ndarray

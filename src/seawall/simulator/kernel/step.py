@@ -29,12 +29,15 @@ from seawall.core.bars import CLOSE, HIGH, LOW, OPEN, VOLUME
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.book import Book, Costs, below_margin, filled, rebalanced, with_impact
 from seawall.simulator.kernel.events import Bar, Order, exit_before, exit_of, limit_price, limit_reached
-from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
+from seawall.simulator.kernel.layout import PADDING, Accounts, Bars, Flags, Orders, Rules
+from seawall.simulator.kernel.prefetch import prefetch_row
 
 _LEAST_EQUITY = 1e-300
 _LOG_RUIN = math.log(at.RUIN_RATIO)
 CHUNK = 256
 """Accounts that a thread takes at a time."""
+AHEAD = PADDING
+"""Accounts by which rows of the market are asked for before they are read."""
 
 
 class Within(NamedTuple):
@@ -55,7 +58,7 @@ class Within(NamedTuple):
     code: int
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy")
 def _stand_still(money: np.ndarray, counts: np.ndarray, i: int) -> None:
     """Empty the ledger of an account whose episode has ended."""
     money[at.STATE : at.STATE + at.LEDGER, i] = 0.0
@@ -76,9 +79,10 @@ def _costs(money: np.ndarray, i: int, slippage: float, rules: Rules, flags: Flag
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _order(accounts: Accounts, orders: Orders, i: int, may_order: bool, book: Book, rules: Rules, flags: Flags) -> Order:
+def _order(  # noqa: PLR0913 (the arrays apart: taken from a tuple here, each is counted in and out, and threads wait for each other)
+    money: np.ndarray, counts: np.ndarray, orders: Orders, i: int, may_order: bool, book: Book, rules: Rules, flags: Flags
+) -> Order:
     """Return what an account wants at this bar: a new order, or what is left of the one before."""
-    money, counts = accounts.money, accounts.counts
     wanted, target = orders.target[i], money[at.TARGET, i]
     new = may_order and wanted != target and not math.isnan(wanted)
     works = new
@@ -149,9 +153,8 @@ def _at_close(money: np.ndarray, i: int, equity: float, last: bool, session: int
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _keep_order(accounts: Accounts, i: int, order: Order, left: bool, gone: bool, flags: Flags) -> None:
+def _keep_order(money: np.ndarray, counts: np.ndarray, i: int, order: Order, left: bool, gone: bool, flags: Flags) -> None:
     """Carry what is wanted to the next bar; a rule that closed the position takes it back."""
-    money, counts = accounts.money, accounts.counts
     money[at.TARGET, i] = 0.0 if gone else order.target
     if flags.lots is not None or flags.terms is not None:
         counts[at.WORKING, i] = 1 if left and not gone else 0
@@ -171,9 +174,8 @@ def _keep_best(money: np.ndarray, i: int, book: Book, bar: Bar, inside: bool) ->
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _book_bar(accounts: Accounts, i: int, book: Book, row: int, ends: bool, flags: Flags) -> None:
+def _book_bar(money: np.ndarray, counts: np.ndarray, i: int, book: Book, row: int, ends: bool, flags: Flags) -> None:
     """Write the account at the close, and the parts of the bar."""
-    money, counts = accounts.money, accounts.counts
     cash, flat = book.cash, book.quantity == 0.0
     if flat and cash <= 0.0:
         money[at.WRITE_OFF, i], cash, ends = -cash, 0.0, True
@@ -217,9 +219,9 @@ def _carried(bars: Bars, money: np.ndarray, i: int, row: int, value: float, rule
 
 
 @njit(cache=True, error_model="numpy", inline="always")
-def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags: Flags, i: int) -> None:
+def _one_bar(bars: Bars, money: np.ndarray, counts: np.ndarray, orders: Orders, rules: Rules, flags: Flags, i: int) -> None:
     """Take one account one bar on."""
-    prices, money, counts = bars.prices, accounts.money, accounts.counts
+    prices = bars.prices
     row = counts[at.ROW, i] + 1
     quantity, cash = money[at.QUANTITY, i], money[at.CASH, i]
     before = prices[row - 1, CLOSE] if flags.carry is None else prices[row, at.BEFORE]
@@ -234,7 +236,7 @@ def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags
         may_order = session & at.OPEN_FOR_ORDERS != 0
     costs = _costs(money, i, slippage, rules, flags)
     book = Book(quantity, cash, money[at.ENTRY_PRICE, i], before, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    order = _order(accounts, orders, i, may_order, book, rules, flags)
+    order = _order(money, counts, orders, i, may_order, book, rules, flags)
     book, left, order_price, exit_price, code = _within(book, order, bar, costs, rules, flags)
     if flags.closing is not None and code == at.NO_EXIT:
         last = row == counts[at.STOP, i] - 1
@@ -253,19 +255,21 @@ def _one_bar(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags
     book = Book(book.quantity, book.cash, book.entry, bar.close, pnl, *book[5:])
     if flags.exits is not None:
         _keep_best(money, i, book, bar, order_price == abs(order.limit))
-    _keep_order(accounts, i, order, left if may_order else counts[at.WORKING, i] != 0, gone, flags)
+    _keep_order(money, counts, i, order, left if may_order else counts[at.WORKING, i] != 0, gone, flags)
     money[at.FILL_PRICE, i], money[at.ORDER_PRICE, i] = price, order_price
-    _book_bar(accounts, i, book, row, ends, flags)
+    _book_bar(money, counts, i, book, row, ends, flags)
 
 
 @njit(cache=True, error_model="numpy")
 def advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags: Flags, first: int, last: int) -> None:
     """Take the accounts first..last − 1 one bar on."""
+    money, counts = accounts.money, accounts.counts
     for i in range(first, last):
-        if accounts.counts[at.TERMINATED, i] + accounts.counts[at.TRUNCATED, i] > 0:
-            _stand_still(accounts.money, accounts.counts, i)
+        prefetch_row(bars.prices, counts[at.ROW, i + AHEAD] + 1)
+        if counts[at.TERMINATED, i] + counts[at.TRUNCATED, i] > 0:
+            _stand_still(money, counts, i)
         else:
-            _one_bar(bars, accounts, orders, rules, flags, i)
+            _one_bar(bars, money, counts, orders, rules, flags, i)
 
 
 @njit(cache=True, error_model="numpy")
