@@ -65,13 +65,14 @@ def whole_batch(rollout: Rollout, advantages: np.ndarray, returns: np.ndarray, s
     return Batch(*(lay(block) for block in kept), memory=memory if sequence is not None else memory[:, :0])
 
 
-def minibatches(whole: Batch, size: int, generator: torch.Generator) -> Iterator[Batch]:
+def minibatches(whole: Batch, size: int, generator: torch.Generator, *, normalise: bool) -> Iterator[Batch]:
     """Shuffle a batch once and cut it.
 
     Args:
         whole: From `whole_batch`.
         size: Samples of a minibatch; where the batch holds sequences, a whole number of these.
         generator: Source of the order, on the host.
+        normalise: Centre and scale the advantages within each minibatch.
     """
     sequences = whole.rows.ndim == 2
     count, each = whole.rows.shape[-1], size // len(whole.rows) if sequences else size
@@ -79,8 +80,15 @@ def minibatches(whole: Batch, size: int, generator: torch.Generator) -> Iterator
     blocks: dict[str, tuple[Tensor, ...]] = {}
     for field in fields(Batch):
         block, axis = getattr(whole, field.name), int(sequences and field.name != "memory")
-        # Without a memory its block has no columns, and one empty block serves every minibatch.
-        shuffled = block.index_select(axis, order) if block.numel() else block.new_empty((count, 0))
+        # Without a memory its block has no columns, and there is nothing to shuffle.
+        shuffled = block.index_select(axis, order) if block.numel() else block.new_empty((count, *block.shape[axis + 1 :]))
+        if normalise and field.name == "advantages":
+            shuffled = _normalised(shuffled.view(-1, count // each, each)).view(shuffled.shape)
         blocks[field.name] = shuffled.split(each, axis)
     for parts in zip(*blocks.values(), strict=True):
         yield Batch(*parts)
+
+
+def _normalised(advantages: Tensor) -> Tensor:
+    """Centre and scale within each minibatch of a block (T or 1, minibatches, B)."""
+    return (advantages - advantages.mean((0, 2), keepdim=True)) / (advantages.std((0, 2), keepdim=True) + 1e-8)

@@ -30,6 +30,7 @@ from seawall.agents.losses import (
     explained_variance,
     value_loss,
 )
+from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
 from seawall.agents.ppo.failure import divergence, save_failure
@@ -37,24 +38,14 @@ from seawall.agents.ppo.params import PPOParams, Schedule
 from seawall.agents.ppo.rollout import Collector, Rollout
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
-from seawall.agents.state import adam_state, join_state, load_adam_state, load_weights, split_state
+from seawall.agents.state import join_state, load_weights, split_state
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
 from seawall.nets.windows import WindowGatherer, feature_tensor
 
-_TALLIED: tuple[str, ...] = (
-    "policy_loss",
-    "value_loss",
-    "entropy",
-    "approx_kl",
-    "clip_fraction",
-    "log_ratio_max",
-    "gradient_norm",
-    "gradient_clipped",
-)
-_KL, _LARGEST = _TALLIED.index("approx_kl"), _TALLIED.index("log_ratio_max")
+_LOSSES: tuple[str, ...] = ("policy_loss", "value_loss", "entropy", "gradient_norm")
 
 
 class PPO:
@@ -98,9 +89,8 @@ class PPO:
         self.failure_folder: Path | None = None
         self._gather = WindowGatherer(feature_tensor(market.features, self.device), window)
         self._distribution = distribution(network.n_actions)
-        self._optimiser = torch.optim.AdamW(
-            _parameter_groups(self.network, params.weight_decay), lr=params.learning_rate, eps=1e-5, fused=True
-        )
+        # To pull a deviation's logarithm to 0 would pull the deviation to 1.
+        self._optimiser = BlockAdamW(self.network, params.weight_decay, free=self.network.log_deviation)
         self._scale = RewardScale(params.n_envs, params.gamma)
         self._shuffling = torch.Generator().manual_seed(derived_seed(seed, "minibatches"))
         self._collector = Collector(env, self.network, self._encode, self._distribution, params, seed, self.device)
@@ -149,51 +139,50 @@ class PPO:
         }
 
     def _learn(self, rollout: Rollout, advantages: np.ndarray, returns: np.ndarray) -> dict[str, float]:
-        """Take the epochs' gradient steps; return what was tallied over them: means, and the largest of the log-ratios."""
+        """Take the epochs' gradient steps; return the means of their diagnostics, and the largest of the log-ratios."""
         params = self.params
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._now(params.learning_rate, params.learning_rate_schedule)
+        self._optimiser.learning_rate = self._now(params.learning_rate, params.learning_rate_schedule)
         clip_range = self._now(params.clip_range, params.clip_schedule)
         entropy_coefficient = self._now(params.entropy_coefficient, params.entropy_schedule)
         whole = whole_batch(rollout, advantages, returns, params.steps_back if self.network.state_width else None)
-        tallies: list[Tensor] = []
+        epochs: list[dict[str, float]] = []
         for _ in range(params.n_epochs):
-            epoch = list(minibatches(whole, params.minibatch, self._shuffling))
-            seen = torch.stack([self._step(batch, clip_range, entropy_coefficient) for batch in epoch])
-            bad = (~seen.isfinite()).any(1).nonzero()
+            batches = list(minibatches(whole, params.minibatch, self._shuffling, normalise=params.normalise_advantage))
+            steps = [self._step(batch, clip_range, entropy_coefficient) for batch in batches]
+            losses, log_ratios = torch.stack([step for step, _ in steps]), torch.cat([ratio for _, ratio in steps])
+            bad = (~losses.isfinite()).any(1).nonzero()
             if len(bad):
-                self._stop(epoch[int(bad[0])], seen[int(bad[0])])
-            tallies.append(seen)
-            if params.target_kl is not None and seen[:, _KL].mean() > params.target_kl:
+                self._stop(batches[int(bad[0])], losses[int(bad[0])])
+            epochs.append(self._diagnose(losses, log_ratios, clip_range))
+            if params.target_kl is not None and epochs[-1]["approx_kl"] > params.target_kl:
                 break
-        seen = torch.cat(tallies)
-        return {
-            **dict(zip(_TALLIED, seen.mean(0).tolist(), strict=True)),
-            _TALLIED[_LARGEST]: float(seen[:, _LARGEST].max()),
-        }
+        means = {name: float(np.mean([epoch[name] for epoch in epochs])) for name in epochs[0]}
+        return means | {"log_ratio_max": max(epoch["log_ratio_max"] for epoch in epochs)}
 
-    def _step(self, batch: Batch, clip_range: float, entropy_coefficient: float) -> Tensor:
-        """Take one gradient step; return the tallied numbers in the order of their names."""
-        params, advantages = self.params, batch.advantages
+    def _step(self, batch: Batch, clip_range: float, entropy_coefficient: float) -> tuple[Tensor, Tensor]:
+        """Take one gradient step; return losses and gradient norm in the order of their names, and the log-ratios (B,)."""
+        params = self.params
         preferences, values = self._predict(batch)
         logs, entropies = self._distribution.evaluate(preferences, batch.actions)
         log_ratio = logs - batch.log_probabilities
-        if params.normalise_advantage:
-            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        policy_part, entropy_part = clipped_surrogate(log_ratio, advantages, clip_range), entropies.mean()
+        policy_part, entropy_part = clipped_surrogate(log_ratio, batch.advantages, clip_range), entropies.mean()
         if params.value_clip is None:
             value_part = value_loss(values, batch.returns)
         else:
             value_part = clipped_value_loss(values, batch.values, batch.returns, params.value_clip)
         loss = policy_part + params.value_coefficient * value_part - entropy_coefficient * entropy_part
-        self._optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), params.max_gradient_norm)
-        self._optimiser.step()
-        with torch.no_grad():
-            distances = approximate_kl(log_ratio), clip_fraction(log_ratio, clip_range), log_ratio.abs().max()
-            clipped = (norm > params.max_gradient_norm).float()
-            return torch.stack((policy_part, value_part, entropy_part, *distances, norm, clipped)).detach()
+        norm = self._optimiser.step(loss, params.max_gradient_norm)
+        return torch.stack((policy_part, value_part, entropy_part, norm)).detach(), log_ratio.detach().flatten()
+
+    def _diagnose(self, losses: Tensor, log_ratios: Tensor, clip_range: float) -> dict[str, float]:
+        """Return the diagnostics of one epoch, from losses (K, 4) of its steps and log-ratios of all samples."""
+        return {
+            **dict(zip(_LOSSES, losses.mean(0).tolist(), strict=True)),
+            "gradient_clipped": float((losses[:, -1] > self.params.max_gradient_norm).float().mean()),
+            "approx_kl": float(approximate_kl(log_ratios)),
+            "clip_fraction": float(clip_fraction(log_ratios, clip_range)),
+            "log_ratio_max": float(log_ratios.abs().max()),
+        }
 
     def _predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return preferences and values, of samples or of sequences."""
@@ -233,7 +222,7 @@ class PPO:
         self._raise(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, {})
 
     def _stop(self, batch: Batch, seen: Tensor) -> NoReturn:
-        tallied = dict(zip(_TALLIED, seen.tolist(), strict=True))
+        tallied: dict[str, float] = dict(zip(_LOSSES, seen.tolist(), strict=True))
         cause = divergence(batch, self._gather(batch.rows.flatten()), self.params)
         described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
         self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(batch), tallied)
@@ -266,7 +255,7 @@ class PPO:
             "steps": self.steps,
         }
         tensors, values = split_state(state, "ppo")
-        return tensors | adam_state(self._optimiser, self.network, "adam"), values
+        return tensors | self._optimiser.state("adam"), values
 
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Continue from what `state` returned; further updates equal those of a learner that was never stopped.
@@ -277,7 +266,7 @@ class PPO:
         state = join_state(tensors, values, "ppo")
         weights = {name: torch.from_numpy(array) for name, array in state["network"].items()}
         load_weights(self.network, weights, "the checkpoint")
-        load_adam_state(self._optimiser, self.network, tensors, "adam")
+        self._optimiser.load_state(tensors, "adam")
         env: Any = self.env
         env.load_state_dict(state["environment"])
         self._collector.generator.set_state(torch.from_numpy(state["generators"]["sampling"]))
@@ -286,14 +275,6 @@ class PPO:
             setattr(self._collector.standing, name, torch.from_numpy(array).to(self.device))
         self._scale.load_state(state["reward_scale"]["sums"], state["reward_scale"]["moments"])
         self.steps = int(state["steps"])
-
-
-def _parameter_groups(network: ActorCritic, weight_decay: float) -> list[dict[str, Any]]:
-    """Part the parameters: to pull a deviation's logarithm to 0 would pull the deviation to 1."""
-    free = [] if network.log_deviation is None else [network.log_deviation]
-    decayed = [parameter for parameter in network.parameters() if parameter is not network.log_deviation]
-    groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": weight_decay}]
-    return groups + ([{"params": free, "weight_decay": 0.0}] if free else [])
 
 
 def _check(env: gymnasium.vector.VectorEnv[Any, Any, Any], network: ActorCritic, params: PPOParams) -> None:
