@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
 from torch import Tensor
 
+from seawall.agents.losses import entropies
+
 _NODES = 20
 
 
@@ -64,7 +66,7 @@ class Numbered:
     def evaluate(self, preferences: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Return log-probabilities and entropies."""
         logs = torch.log_softmax(preferences, -1)
-        return logs.gather(-1, chosen[..., None])[..., 0], -(logs.exp() * logs).sum(-1)
+        return logs.gather(-1, chosen[..., None])[..., 0], entropies(logs)
 
     def likeliest(self, preferences: Tensor) -> Tensor:
         """Return the action of the largest preference."""

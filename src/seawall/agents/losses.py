@@ -42,9 +42,9 @@ def clipped_value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip
     return 0.5 * torch.maximum((values - returns).square(), (near - returns).square()).mean()
 
 
-def entropy(log_probabilities: Tensor) -> Tensor:
-    """Return the mean entropy in nats of normalised log-probabilities, shape (B, n_actions)."""
-    return -(log_probabilities.exp() * log_probabilities).sum(1).mean()
+def entropies(log_probabilities: Tensor) -> Tensor:
+    """Return entropies in nats, shape (...), of normalised log-probabilities, shape (..., n_actions)."""
+    return -(log_probabilities.exp() * log_probabilities).sum(-1)
 
 
 def approximate_kl(log_ratio: Tensor) -> Tensor:

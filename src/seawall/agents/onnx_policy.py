@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seawall.agents.policy import _choose as choose
+from seawall.agents.policy import choose
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import Market
 from seawall.core.protocols import Observation

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from seawall.core.errors import ConfigError, InvariantError
-from seawall.core.market import Market
 from seawall.core.protocols import Observation
 from seawall.nets.heads import ActorCritic
-from seawall.nets.windows import WindowGatherer, feature_tensor
+from seawall.nets.windows import ObservedWindows
 
 
 class NetworkPolicy:
@@ -35,8 +34,7 @@ class NetworkPolicy:
         """
         self.network, self.window, self.device = network.to(device), window, torch.device(device)
         self.generator = generator
-        self._market: Market | None = None
-        self._gather: WindowGatherer | None = None
+        self._windows = ObservedWindows(window)
         self._memory: torch.Tensor | None = None
 
     def begin(self, n: int) -> None:
@@ -76,7 +74,7 @@ class NetworkPolicy:
         """
         if self.network.n_actions:
             probabilities = self.probabilities(observation)
-            return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+            return choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
         mean, spread = self.numbers(observation)
         return _number([mean], [spread], deterministic, self.generator), {"spread": spread}
 
@@ -91,10 +89,7 @@ class NetworkPolicy:
 
     @torch.inference_mode()
     def _preferences(self, observation: Observation) -> torch.Tensor:
-        if self._gather is None or self._market is not observation.market:
-            self._market = observation.market
-            self._gather = WindowGatherer(feature_tensor(observation.market.features), self.window)
-        windows = self._gather(torch.as_tensor(observation.rows)).to(self.device)
+        windows = self._windows(observation).to(self.device)
         account = torch.as_tensor(observation.account).to(self.device)
         if not self.network.state_width:
             return self.network.logits(windows, account)
@@ -156,12 +151,17 @@ class EnsemblePolicy:
         """
         if self.members[0].network.n_actions:
             probabilities = np.mean([member.probabilities(observation) for member in self.members], axis=0)
-            return _choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+            return choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
         means, spreads = zip(*(member.numbers(observation) for member in self.members), strict=True)
         return _number(means, spreads, deterministic, self.generator), {"spread": np.mean(spreads, axis=0)}
 
 
-def _choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
+def choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
+    """Return the likeliest action of each row of probabilities (N, n_actions), or a sampled one; int64, shape (N,).
+
+    Raises:
+        ConfigError: A sample is asked for without a generator.
+    """
     if deterministic:
         return probabilities.argmax(1)
     cumulative = probabilities.cumsum(1)

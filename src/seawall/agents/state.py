@@ -76,12 +76,17 @@ def load_adam_state(optimiser: torch.optim.Adam, network: torch.nn.Module, tenso
             }
 
 
-def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+def host_weights(network: torch.nn.Module) -> dict[str, Tensor]:
+    """Return a copy of a network's weights by name, on the host."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor | np.ndarray], source: str) -> None:
     """Load weights by name into a network.
 
     Args:
         network: Where they go.
-        weights: Tensors by parameter name.
+        weights: Tensors or arrays by parameter name.
         source: Where they came from, for the message.
 
     Raises:
@@ -93,4 +98,4 @@ def load_weights(network: torch.nn.Module, weights: Mapping[str, Tensor], source
         names = sorted(name for name in own | given if own.get(name) != given.get(name))
         lines = "\n".join(f"  {name}: network {own.get(name, 'absent')}, saved {given.get(name, 'absent')}" for name in names)
         raise DataError(f"the weights of {source} do not fit the network:\n{lines}")
-    network.load_state_dict(dict(weights))
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in weights.items()})

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from seawall.core.errors import DataError
+from seawall.core.market import Market
+from seawall.core.protocols import Observation
 
 
 def feature_tensor(features: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -65,3 +67,24 @@ class WindowGatherer:
             IndexError: A window would start before the first row, or end after the last.
         """
         return self._windows.index_select(0, rows.long() - (self.window - 1)).view(-1, self.window, self.columns)
+
+
+class ObservedWindows:
+    """Gathers the windows that observations refer to, on the host, so that live's growing tail costs nothing extra."""
+
+    def __init__(self, window: int) -> None:
+        """Take L, rows in a window; no market is known before the first observation."""
+        self.window = window
+        self._market: Market | None = None
+        self._gather: WindowGatherer | None = None
+
+    def __call__(self, observation: Observation) -> Tensor:
+        """Return the window of each environment, shape (N, L, F), known at the close of its row.
+
+        Raises:
+            IndexError: A window would start before the market's first row.
+        """
+        if self._gather is None or self._market is not observation.market:
+            self._market = observation.market
+            self._gather = WindowGatherer(feature_tensor(observation.market.features), self.window)
+        return self._gather(torch.as_tensor(observation.rows))

@@ -26,7 +26,8 @@ from seawall.agents.dqn.replay import Replay
 from seawall.agents.dqn.ring import Batch, Step
 from seawall.agents.dqn.targets import bootstrapped, following_quantiles, quantile_losses, taken, value_losses
 from seawall.agents.reward_scale import RewardScale
-from seawall.agents.state import adam_state, join_state, load_adam_state, load_weights, split_state
+from seawall.agents.schedule import scheduled, share_done
+from seawall.agents.state import adam_state, host_weights, join_state, load_adam_state, load_weights, split_state
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.seeding import derived_seed, generator
@@ -212,7 +213,7 @@ class DQN:
         return self._scale.scale if self.params.normalise_reward else 1.0
 
     def _done(self) -> float:
-        return min(self.steps / self.params.total_steps, 1.0)
+        return share_done(self.steps, self.params.total_steps)
 
     def _epsilon(self) -> float:
         start, end, fraction = self.params.epsilon_start, self.params.epsilon_end, self.params.epsilon_fraction
@@ -222,8 +223,7 @@ class DQN:
         return self.params.priority_beta + (1.0 - self.params.priority_beta) * self._done()
 
     def _learning_rate(self) -> float:
-        linear = self.params.learning_rate_schedule == "linear"
-        return self.params.learning_rate * (1.0 - self._done() if linear else 1.0)
+        return scheduled(self.params.learning_rate, self.params.learning_rate_schedule, self._done())
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
@@ -252,7 +252,7 @@ class DQN:
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the network's weights and its scale of rewards, on the host."""
-        return _weights(self.network)
+        return host_weights(self.network)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that an exact resumption needs, the replay included: tensors by path, and values for JSON."""
@@ -260,7 +260,7 @@ class DQN:
         env: Any = self.env
         state = {
             "network": self.weights(),
-            "target": _weights(self.target),
+            "target": host_weights(self.target),
             "environment": env.state_dict(),
             "generators": {
                 "exploration": dict(self._exploring.bit_generator.state),
@@ -283,7 +283,7 @@ class DQN:
         """
         state = join_state(tensors, values, "dqn")
         for network, name in ((self.network, "network"), (self.target, "target")):
-            load_weights(network, {key: torch.from_numpy(array) for key, array in state[name].items()}, "the checkpoint")
+            load_weights(network, state[name], "the checkpoint")
         load_adam_state(self._optimiser, self.network, tensors, "adam")
         env: Any = self.env
         self.replay.load_state(state["replay"])
@@ -319,7 +319,3 @@ def _seen(observation: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return rows, int64, shape (N,), and account rows, float32, shape (N, A), of an observation."""
     rows = np.ascontiguousarray(observation["row"], dtype=np.int64).reshape(-1)
     return rows, np.ascontiguousarray(observation["account"], dtype=np.float32)
-
-
-def _weights(network: QNetwork) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}

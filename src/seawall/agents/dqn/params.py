@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from seawall.agents.schedule import Schedule
 from seawall.core.params import Params
 
 
@@ -16,7 +17,7 @@ class DQNParams(Params):
     n_envs: int = Field(default=256, ge=1, le=65_536, description="environments stepped together")
     update_steps: int = Field(default=32, ge=1, le=65_536, description="steps of each environment between diagnostics")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Adam's step size at the start")
-    learning_rate_schedule: Literal["constant", "linear"] = Field(default="linear", description="linear falls to 0 at total_steps")
+    learning_rate_schedule: Schedule = Field(default="linear", description="linear falls to 0 at total_steps")
     gamma: float = Field(default=0.95, ge=0, le=1, description="discount per bar")
     buffer_size: int = Field(default=1_000_000, ge=2, le=1_000_000_000, description="transitions that are remembered")
     batch: int = Field(default=1_024, ge=1, le=1_048_576, description="replayed samples per gradient step")

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 
 from seawall.core.errors import ConfigError
-from seawall.core.market import Market
 from seawall.core.protocols import Observation
 from seawall.nets.q_network import QNetwork
-from seawall.nets.windows import WindowGatherer, feature_tensor
+from seawall.nets.windows import ObservedWindows
 
 EXPLORATION = 0.05
 
@@ -33,8 +32,7 @@ class QPolicy:
         """
         self.network, self.window, self.device = network.to(device), window, torch.device(device)
         self.generator = generator
-        self._market: Market | None = None
-        self._gather: WindowGatherer | None = None
+        self._windows = ObservedWindows(window)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the action of highest value in each environment, or now and then a random one.
@@ -55,11 +53,8 @@ class QPolicy:
 
     def values(self, observation: Observation) -> np.ndarray:
         """Return the expected discounted sum of rewards after each action, in units of reward, float32, shape (N, n_actions)."""
-        if self._gather is None or self._market is not observation.market:
-            self._market = observation.market
-            self._gather = WindowGatherer(feature_tensor(observation.market.features), self.window)
         with torch.inference_mode():
-            windows = self._gather(torch.as_tensor(observation.rows)).to(self.device)
+            windows = self._windows(observation).to(self.device)
             return self.network.values(windows, torch.as_tensor(observation.account).to(self.device)).cpu().numpy()
 
 

@@ -19,13 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seawall.agents.exact.params import ExactParams, Schedule
+from seawall.agents.exact.params import ExactParams
 from seawall.agents.exact.positions import positions_of
 from seawall.agents.exact.problem import ExactProblem
 from seawall.agents.exact.recursions import advantages_and_values, visiting_probabilities
 from seawall.agents.exact.rewards import reward_table
+from seawall.agents.losses import entropies, value_loss
 from seawall.agents.policy import NetworkPolicy
-from seawall.agents.state import adam_state, join_state, load_adam_state, load_weights, split_state
+from seawall.agents.schedule import Schedule, scheduled, share_done
+from seawall.agents.state import adam_state, host_weights, join_state, load_adam_state, load_weights, split_state
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
@@ -156,9 +158,8 @@ class ExactGradient:
         stretch = self.evaluate(starts)
         weights = position_weights(stretch.visits, params.even_share)
         policy_part = policy_loss(stretch.log_policy, stretch.advantages, weights)
-        value_part = 0.5 * (stretch.values - stretch.returns).square().mean()
-        entropies = -(stretch.log_policy.exp() * stretch.log_policy).sum(-1)
-        entropy_part = (weights * entropies).sum(-1).mean()
+        value_part = value_loss(stretch.values, stretch.returns)
+        entropy_part = (weights * entropies(stretch.log_policy)).sum(-1).mean()
         loss = policy_part + params.value_coefficient * value_part - self._entropy_coefficient() * entropy_part
         self._optimiser.zero_grad()
         loss.backward()
@@ -216,8 +217,7 @@ class ExactGradient:
         return torch.cat((facts, taken.sum(2).mean((0, 1))))
 
     def _scheduled(self, start: float, schedule: Schedule) -> float:
-        left = 1.0 - min(self.steps / self.params.total_steps, 1.0)
-        return start * (left if schedule == "linear" else 1.0)
+        return scheduled(start, schedule, share_done(self.steps, self.params.total_steps))
 
     def _learning_rate(self) -> float:
         return self._scheduled(self.params.learning_rate, self.params.learning_rate_schedule)
@@ -244,7 +244,7 @@ class ExactGradient:
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the network's weights, on the host."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        return host_weights(self.network)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that an exact resumption needs: tensors by path, and values for JSON."""
@@ -259,8 +259,7 @@ class ExactGradient:
             DataError: The weights do not fit this network.
         """
         state = join_state(tensors, values, "exact")
-        weights = {name: torch.from_numpy(array) for name, array in state["network"].items()}
-        load_weights(self.network, weights, "the checkpoint")
+        load_weights(self.network, state["network"], "the checkpoint")
         load_adam_state(self._optimiser, self.network, tensors, "adam")
         self._sampling.set_state(torch.from_numpy(state["generators"]["segments"]))
         self.steps = int(state["steps"])

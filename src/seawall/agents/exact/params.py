@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from seawall.agents.schedule import Schedule
 from seawall.core.params import Params
-
-Schedule = Literal["constant", "linear"]
 
 
 class ExactParams(Params):

@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from seawall.agents.schedule import Schedule
 from seawall.core.params import Params
-
-Schedule = Literal["constant", "linear"]
 
 
 class PPOParams(Params):

@@ -34,11 +34,12 @@ from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
 from seawall.agents.ppo.failure import divergence, save_failure
-from seawall.agents.ppo.params import PPOParams, Schedule
+from seawall.agents.ppo.params import PPOParams
 from seawall.agents.ppo.rollout import Collector, Rollout
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
-from seawall.agents.state import join_state, load_weights, split_state
+from seawall.agents.schedule import Schedule, scheduled, share_done
+from seawall.agents.state import host_weights, join_state, load_weights, split_state
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.seeding import derived_seed
@@ -205,7 +206,7 @@ class PPO:
         return wide, wide if critic is actor else critic.float()
 
     def _now(self, value: float, schedule: Schedule) -> float:
-        return value * (1.0 - min(self.steps / self.params.total_steps, 1.0)) if schedule == "linear" else value
+        return scheduled(value, schedule, share_done(self.steps, self.params.total_steps))
 
     def _actions_taken(self, rollout: Rollout) -> dict[str, float]:
         proposed = self._distribution.proposals(rollout.actions)
@@ -240,7 +241,7 @@ class PPO:
 
     def weights(self) -> dict[str, Tensor]:
         """Return a copy of the network's weights, on the host."""
-        return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+        return host_weights(self.network)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that an exact resumption needs: tensors by path, and values for JSON."""
@@ -264,8 +265,7 @@ class PPO:
             DataError: The weights do not fit this network.
         """
         state = join_state(tensors, values, "ppo")
-        weights = {name: torch.from_numpy(array) for name, array in state["network"].items()}
-        load_weights(self.network, weights, "the checkpoint")
+        load_weights(self.network, state["network"], "the checkpoint")
         self._optimiser.load_state(tensors, "adam")
         env: Any = self.env
         env.load_state_dict(state["environment"])

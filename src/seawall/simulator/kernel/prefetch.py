@@ -9,7 +9,7 @@ from llvmlite import ir  # pyright: ignore[reportMissingTypeStubs]
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-compiler_tools: Any = cgutils
+_compiler_tools: Any = cgutils
 _TO_READ, _KEEP_NEAR, _DATA = 0, 3, 1
 
 
@@ -33,7 +33,7 @@ def _prefetch_row(_context: Any, block: Any, _row: Any) -> Any:
         pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
         address = builder.inttoptr(builder.add(builder.ptrtoint(array.data, offset.type), offset), pointer)
         asked = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = compiler_tools.get_or_insert_function(builder.module, asked, "llvm.prefetch.p0i8")
+        function = _compiler_tools.get_or_insert_function(builder.module, asked, "llvm.prefetch.p0i8")
         builder.call(function, [address, number(_TO_READ), number(_KEEP_NEAR), number(_DATA)])
         return context.get_dummy_value()
 
