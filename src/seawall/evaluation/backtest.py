@@ -55,10 +55,10 @@ def backtest(
         if record.done[0]:
             break
     times = np.asarray(market.timestamps[rows.start : rows.stop])
-    return ledger_of(records, _reasons(desk, records), initial_equity, times)
+    return ledger_of(records, reasons_in_words(desk, records), initial_equity, times)
 
 
-def _reasons(desk: Desk, records: list[DecisionRecords]) -> dict[tuple[int, int], tuple[str, str]]:
+def reasons_in_words(desk: Desk, records: list[DecisionRecords]) -> dict[tuple[int, int], tuple[str, str]]:
     """Put every pair of guard and reason codes that occurred into words: the guard's name, and its reason."""
     seen = {(int(record.guard_code[0]), int(record.reason[0])) for record in records}
     words = {code: desk.reason_text(*code) for code in seen}

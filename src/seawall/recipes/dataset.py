@@ -118,6 +118,48 @@ class Featured:
         return Scaler.fit(self.block, training, self.columns.columns, kind, scaled_in_file(self.columns, self.marker))
 
 
+@dataclass(frozen=True)
+class Checked:
+    """The bars of a recipe, checked and with what stands beside them, before any feature.
+
+    Attributes:
+        bars: A bar frame of T rows.
+        quality: What the check found and did.
+        timeframe: Length of a bar.
+        marker: What the bars' file says of its scaling, or None.
+        origin: Source, symbol and reference of the bars.
+        trends: What is known of the search interest beside them, or None.
+        notes: What the user should know, in plain words.
+    """
+
+    bars: pd.DataFrame
+    quality: QualityReport
+    timeframe: Timeframe
+    marker: dict[str, Any] | None
+    origin: dict[str, Any]
+    trends: dict[str, Any] | None
+    notes: tuple[str, ...]
+
+
+def checked(recipe: Recipe, data_root: Path) -> Checked:
+    """Load and check the bars of a recipe, as training and paper do.
+
+    Args:
+        recipe: Names the bars, and what to do with missing and bad ones.
+        data_root: Folder of imported bars.
+
+    Raises:
+        DataError: The bars are missing or bad.
+    """
+    bars, origin = load_bars(recipe, data_root)
+    marker = bars.attrs.get("scaling")
+    bars, late_start = from_first_number(bars, _own_columns(recipe))
+    bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
+    timeframe = Timeframe.infer(timestamps_ms(bars))
+    bars, trends = _with_trends(recipe, bars, timeframe, data_root)
+    return Checked(bars, quality, timeframe, marker, origin, trends, () if late_start is None else (late_start,))
+
+
 def featured(recipe: Recipe, data_root: Path) -> Featured:
     """Load, check and split the bars of a recipe, and compute its features.
 
@@ -128,12 +170,8 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     Raises:
         DataError: The bars are missing, bad, or too few.
     """
-    bars, origin = load_bars(recipe, data_root)
-    marker = bars.attrs.get("scaling")
-    bars, late_start = from_first_number(bars, _own_columns(recipe))
-    bars, quality = apply_quality(bars, recipe.quality, now=_clock(recipe, bars))
-    timeframe = Timeframe.infer(timestamps_ms(bars))
-    bars, trends = _with_trends(recipe, bars, timeframe, data_root)
+    found = checked(recipe, data_root)
+    bars, timeframe, marker, trends = found.bars, found.timeframe, found.marker, found.trends
     columns = feature_set(recipe.features)
     scaled_in_file(columns, marker)
     warmup, window = columns.warmup_on(timeframe), recipe.environment.window
@@ -144,13 +182,8 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
         )
     block, cache_notes = cached_features(bars, columns, timeframe, data_root)
     split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon)
-    notes = (
-        *([] if late_start is None else [late_start]),
-        *_foresight_notes(columns),
-        *_trends_notes(recipe, trends, columns),
-        *cache_notes,
-    )
-    return Featured(bars, quality, timeframe, columns, block, split, marker, origin, trends, notes)
+    notes = (*found.notes, *_foresight_notes(columns), *_trends_notes(recipe, trends, columns), *cache_notes)
+    return Featured(bars, found.quality, timeframe, columns, block, split, marker, found.origin, trends, notes)
 
 
 def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
