@@ -23,6 +23,10 @@ class EpisodeParams(Params):
         default=DEFAULT_FEATURES,
         description=f"Account features shown, in order, out of {', '.join(ACCOUNT_FEATURES)}; the state of the guards follows them",
     )
+    guard_columns: bool = Field(
+        default=True,
+        description="Whether a decision sees the state of the guards; agent exact, which knows positions alone, needs false",
+    )
     episode_bars: int = Field(default=0, ge=0, description="Decisions in an episode; 0 for as many as the rows hold")
     start: StartMode = Field(
         default="random",

@@ -89,7 +89,7 @@ class TradingVectorEnv(SameStepVectorEnv):
             market, ranges, self.params.window, self.params.episode_bars, self.params.start, self.params.grid_bars
         )
         self.simulator = Simulator(market, n, self.params.costs, self.params.simulator, terms=scheme.carries_terms)
-        self.desk = Desk(scheme, guards, n)
+        self.desk = Desk(scheme, guards, n, show_guards=self.params.guard_columns)
         self.decision: Decision | None = None
         self.observer = AccountObserver(self.params.account_columns, self.desk)
         self.account_names = self.observer.names

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from seawall.agents.bundle import Bundle, check_compatible
-from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
-from seawall.agents.ppo import PPO, PPOParams
 from seawall.agents.state import load_weights
 from seawall.core.protocols import ActionScheme, Policy
-from seawall.envs.params import EnvironmentParams, EpisodeParams
-from seawall.envs.vector import TradingVectorEnv
 from seawall.evaluation.validation import segment_growth, segments_of
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
 from seawall.guards.chain import GuardChain
-from seawall.guards.registry import GUARDS, guard_chain
-from seawall.nets.heads import ActorCritic
-from seawall.nets.registry import NETWORKS, NetworkShape, build_network
+from seawall.nets.registry import NetworkShape
+from seawall.recipes.agent_checks import fresh_guards
 from seawall.recipes.dataset import Dataset
+from seawall.recipes.learners import LEARNERS, AgentParts
 from seawall.recipes.schema import Recipe
 from seawall.simulator.desk import Desk
-from seawall.training.device import resolve_device
+from seawall.training.rl import Learner
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,23 @@ class Parts:
         """The action scheme."""
         return self.recipe.environment.action_scheme()
 
+    @property
+    def agent(self) -> AgentParts:
+        """How the agent's parts are built."""
+        return LEARNERS[self.recipe.agent["kind"]]
+
     def guards(self) -> GuardChain | None:
         """Return a fresh chain of guards, or None without any."""
-        named = [(name, GUARDS[name].params(**settings)) for name, settings in self.recipe.guards.items()]
-        return guard_chain(named) if named else None
+        return fresh_guards(self.recipe)
 
     def desk(self, n: int) -> Desk:
         """Return a fresh decision desk for n accounts."""
-        return Desk(self.scheme, self.guards(), n)
+        return Desk(self.scheme, self.guards(), n, show_guards=self.recipe.environment.guard_columns)
 
     @property
     def account_names(self) -> tuple[str, ...]:
-        """Columns of the account row: account features, then the guards' state."""
-        guards = self.guards()
-        return (*self.recipe.environment.account_columns, *(() if guards is None else guards.state_names))
+        """Columns of the account row: account features, then the guards' state where it is shown."""
+        return (*self.recipe.environment.account_columns, *self.desk(1).state_names)
 
     @property
     def shape(self) -> NetworkShape:
@@ -62,35 +63,17 @@ class Parts:
             n_actions=len(self.scheme.action_names),
         )
 
-    def network(self, seed: int) -> ActorCritic:
+    def network(self, seed: int) -> nn.Module:
         """Return a network with that seed's initial weights."""
-        settings = {key: value for key, value in self.recipe.network.items() if key != "kind"}
-        kind = self.recipe.network["kind"]
-        return build_network(kind, NETWORKS[kind][0](**settings), self.shape, seed)
+        return self.agent.network(self, seed)
 
-    def learner(self, seed: int) -> PPO:
+    def untrained_policy(self, seed: int) -> Policy:
+        """Return a policy that acts by that seed's initial weights."""
+        return self.agent.policy(self, self.network(seed))
+
+    def learner(self, seed: int) -> Learner:
         """Return the learner of one seed, on the training rows."""
-        recipe = self.recipe
-        params = PPOParams(**{key: value for key, value in recipe.agent.items() if key != "kind"})
-        episodes = recipe.environment.model_dump(include=set(EpisodeParams.model_fields))
-        env = TradingVectorEnv(
-            self.dataset.market,
-            self.dataset.split.train,
-            params.n_envs,
-            self.scheme,
-            params=EnvironmentParams(**episodes, costs=recipe.costs, simulator=recipe.simulator),
-            guards=self.guards(),
-            seed=seed,
-        )
-        return PPO(
-            env,
-            self.network(seed),
-            params,
-            market=self.dataset.market,
-            window=recipe.environment.window,
-            seed=seed,
-            device=resolve_device(recipe.device),
-        )
+        return self.agent.learner(self, seed)
 
     def validation_growth(self, policy: Policy) -> float:
         """Score a policy on the validation rows: mean net log growth per bar."""
@@ -119,10 +102,9 @@ class Parts:
             DataError: The bundle was made for other inputs; the message shows the difference.
         """
         check_compatible(bundle.manifest, self.manifest())
-        device = resolve_device(self.recipe.device)
         members = []
         for number, weights in enumerate(bundle.members):
             network = self.network(0)
             load_weights(network, weights, f"member {number} of the bundle")
-            members.append(NetworkPolicy(network, self.recipe.environment.window, device))
-        return EnsemblePolicy(members), list(members)
+            members.append(self.agent.policy(self, network))
+        return self.agent.ensemble(members), list(members)

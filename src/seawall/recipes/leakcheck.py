@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from seawall.agents.policy import NetworkPolicy
 from seawall.core.bars import price_block, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import Market, RowRange
@@ -191,7 +190,7 @@ def _ledger(recipe: Recipe, made: Featured, scaler: Scaler, case: tuple[pd.DataF
     block = scaler.transform(anchored_block(bars, made.columns, made.timeframe), made.columns.columns)
     market = _market(bars, made.timeframe, block, made.columns.columns)
     parts = Parts(recipe, Dataset(market, made.split, scaler, {}))
-    policy = NetworkPolicy(parts.network(seed), recipe.environment.window)
+    policy = parts.untrained_policy(seed)
     columns = recipe.environment.account_columns
     return backtest(policy, market, rows, parts.desk(1), recipe.costs, recipe.simulator, columns).frame
 

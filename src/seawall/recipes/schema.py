@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from seawall.agents.ppo import PPOParams
 from seawall.core.errors import ConfigError
 from seawall.core.files import digest
 from seawall.core.params import Params, as_value_error
@@ -24,6 +23,7 @@ from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
+from seawall.recipes.agent_checks import AGENTS
 from seawall.recipes.files import load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
@@ -32,8 +32,6 @@ from seawall.simulator.actions.registry import ACTION_SCHEMES, Scheme, action_sc
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
 from seawall.training.rl import TrainingParams
-
-AGENTS: dict[str, type[Params]] = {"ppo": PPOParams}
 
 
 def _day(value: Any) -> Any:
@@ -212,6 +210,12 @@ class Recipe(Params):
         known = {key: entry.params for key, entry in GUARDS.items()}
         return {name: _resolved("guard", known, name, settings) for name, settings in guards.items()}
 
+    @field_validator("network", "agent", mode="before")
+    @classmethod
+    def _name_alone(cls, part: Any) -> Any:
+        # agent=dqn on the command line: the part of that name with its own defaults.
+        return {"kind": part} if isinstance(part, str) else part
+
     @field_validator("network")
     @classmethod
     def _resolve_network(cls, network: dict[str, Any]) -> dict[str, Any]:
@@ -220,18 +224,14 @@ class Recipe(Params):
     @field_validator("agent")
     @classmethod
     def _resolve_agent(cls, agent: dict[str, Any]) -> dict[str, Any]:
-        return _resolved_kind("agent", AGENTS, agent)
+        return _resolved_kind("agent", {name: rules.params for name, rules in AGENTS.items()}, agent)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         feature_set(self.features)
         feature_codes(self.environment.account_columns)
         scheme = self.environment.action_scheme()
-        if not scheme.action_names:
-            raise ConfigError(
-                f"environment.scheme is {scheme.name!r}, whose action is a number, and agent {self.agent['kind']!r} chooses among "
-                f"numbered actions; allowed: {', '.join(name for name in ACTION_SCHEMES if action_scheme(name, True).action_names)}"
-            )
+        AGENTS[self.agent["kind"]].check(self)
         levels = scheme.levels
         if max(abs(level) for level in levels) > self.simulator.max_exposure:
             raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")
@@ -307,7 +307,7 @@ def _explain(problem: Any) -> str:
 
 def _known_keys() -> list[str]:
     keys: set[str] = set()
-    models: list[Any] = [Recipe, FileData, RegimeData, PlantedEdgeData, *AGENTS.values()]
+    models: list[Any] = [Recipe, FileData, RegimeData, PlantedEdgeData, *(rules.params for rules in AGENTS.values())]
     while models:
         fields = models.pop().model_fields
         keys.update(fields)

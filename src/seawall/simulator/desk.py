@@ -86,22 +86,23 @@ class Desk:
     Attributes:
         scheme: The action scheme.
         state: The guards' state, float64, shape (N, K), to be appended to the account row.
-        state_names: Names of the K columns.
+        state_names: Names of the K columns that a policy sees; none where the state is not shown.
         illegal_moves: Actions of the episode that made no sense in the position held and did nothing, int64, shape (N,).
     """
 
-    def __init__(self, scheme: ActionScheme, guards: Guards | None, n: int) -> None:
+    def __init__(self, scheme: ActionScheme, guards: Guards | None, n: int, *, show_guards: bool = True) -> None:
         """Start with the guards' initial state.
 
         Args:
             scheme: What the actions mean.
             guards: The chain of guards, or None for no guard.
             n: Number of accounts, N.
+            show_guards: Whether a policy sees the guards' state.
         """
         self.scheme = scheme
         self._guards = guards
         self._n = n
-        self.state_names: tuple[str, ...] = () if guards is None else guards.state_names
+        self.state_names: tuple[str, ...] = guards.state_names if guards is not None and show_guards else ()
         self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
         self.illegal_moves = np.zeros(n, dtype=np.int64)
         table = scheme.table()
@@ -165,5 +166,5 @@ class Desk:
             DataError: The state has another shape, as with other guards or another number of accounts.
         """
         if np.shape(state) != self.state.shape:
-            raise DataError(f"saved guard state has shape {np.shape(state)}; {self.state.shape} is needed for {self.state_names}")
+            raise DataError(f"saved guard state has shape {np.shape(state)}; {self.state.shape} is needed")
         self.state = np.array(state, dtype=np.float64)

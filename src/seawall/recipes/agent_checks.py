@@ -1,0 +1,114 @@
+"""The agents that a recipe can name: their settings, and what each of them cannot serve, said before any training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seawall.agents.dqn.params import DQNParams
+from seawall.agents.exact.params import ExactParams
+from seawall.agents.exact.problem import check_exact
+from seawall.agents.ppo.params import PPOParams
+from seawall.core.errors import ConfigError
+from seawall.core.params import Params
+from seawall.guards.registry import GUARDS, guard_chain
+from seawall.nets.registry import NETWORKS, NetworkParams
+from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
+
+if TYPE_CHECKING:
+    from seawall.guards.chain import GuardChain
+    from seawall.recipes.schema import Recipe
+
+
+@dataclass(frozen=True)
+class AgentRules:
+    """What a recipe must know of an agent.
+
+    Attributes:
+        params: Class of its settings.
+        check: Raises ConfigError where the rest of the recipe does not suit it.
+    """
+
+    params: type[Params]
+    check: Callable[[Recipe], None]
+
+
+def settings_of(part: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a part that a recipe names by its kind."""
+    return {key: value for key, value in part.items() if key != "kind"}
+
+
+def agent_params(recipe: Recipe) -> Any:
+    """Return the agent's settings as its own class."""
+    return AGENTS[recipe.agent["kind"]].params(**settings_of(recipe.agent))
+
+
+def network_params(recipe: Recipe) -> NetworkParams:
+    """Return the network's settings as its own class."""
+    return NETWORKS[recipe.network["kind"]][0](**settings_of(recipe.network))
+
+
+def fresh_guards(recipe: Recipe) -> GuardChain | None:
+    """Return a new chain of a recipe's guards, or None without any."""
+    named = [(name, GUARDS[name].params(**settings)) for name, settings in recipe.guards.items()]
+    return guard_chain(named) if named else None
+
+
+def _check_ppo(recipe: Recipe) -> None:
+    _refuse_several_numbers(recipe)
+
+
+def _check_dqn(recipe: Recipe) -> None:
+    _need_numbered_actions(recipe)
+    _need_windowed_network(recipe)
+
+
+def _check_exact(recipe: Recipe) -> None:
+    environment, guards = recipe.environment, fresh_guards(recipe)
+    shown = guards.state_names if guards is not None and environment.guard_columns else ()
+    try:
+        check_exact(environment.action_scheme(), recipe.costs, recipe.simulator, environment.account_columns, shown)
+    except ConfigError as error:
+        advice = "; in a recipe that is environment.account_columns=[target] and, with guards, environment.guard_columns=false"
+        raise ConfigError(f"{error}{advice}") from error
+    _need_windowed_network(recipe)
+
+
+def _need_numbered_actions(recipe: Recipe) -> None:
+    scheme = recipe.environment.action_scheme()
+    if not scheme.action_names:
+        raise ConfigError(
+            f"environment.scheme is {scheme.name!r}, whose action is a number, and agent {recipe.agent['kind']!r} chooses among "
+            f"numbered actions; allowed: {', '.join(_numbered_schemes())}, or agent ppo"
+        )
+
+
+def _refuse_several_numbers(recipe: Recipe) -> None:
+    scheme = recipe.environment.action_scheme()
+    if scheme.name == "portfolio_weights":
+        raise ConfigError(
+            f"environment.scheme is {scheme.name!r}, which weighs several assets, and the recipe trades one series; allowed: "
+            f"{', '.join(name for name in ACTION_SCHEMES if name != scheme.name)}"
+        )
+
+
+def _need_windowed_network(recipe: Recipe) -> None:
+    if network_params(recipe).memory_units():
+        windowed = sorted(name for name, (params, _) in NETWORKS.items() if not params().memory_units())
+        raise ConfigError(
+            f"network.kind is {recipe.network['kind']!r}, which remembers earlier bars, and agent {recipe.agent['kind']!r} cannot "
+            f"train it; allowed: {', '.join(windowed)}, or agent ppo"
+        )
+
+
+def _numbered_schemes() -> Iterator[str]:
+    return (name for name in ACTION_SCHEMES if action_scheme(name, True).action_names)
+
+
+AGENTS: dict[str, AgentRules] = {
+    "ppo": AgentRules(PPOParams, _check_ppo),
+    "dqn": AgentRules(DQNParams, _check_dqn),
+    "exact": AgentRules(ExactParams, _check_exact),
+}
+"""The agents by name."""
