@@ -7,16 +7,16 @@ decision is complete before its fill exists, so that a live driver may wait for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from seawall.core.bars import CLOSE
-from seawall.core.errors import InvariantError
+from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.protocols import Observation, OrderTerms, Policy
 from seawall.simulator.desk import Decision, Desk
 from seawall.simulator.observe import AccountObserver
-from seawall.simulator.simulator import Simulator
+from seawall.simulator.simulator import Simulator, StepResult
 
 
 @dataclass(frozen=True)
@@ -96,19 +96,54 @@ class _Pending(NamedTuple):
     decision: Decision
 
 
+class Execution(Protocol):
+    """Where decisions go, and what comes back of them. Row numbers must stay what they are from a decision to its settlement."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The accounts as they stand at the newest close, over a market that holds all bars closed so far."""
+        ...
+
+    def submit(self, decision: Decision) -> None:
+        """Send the orders of a decision; nothing of their fills is known yet."""
+        ...
+
+    def settled(self) -> StepResult:
+        """Return what the bar after the decision made of it; asked once, when that bar has closed."""
+        ...
+
+
+class _Simulated:
+    """Fills decisions in a simulator that knows the bar after them."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.simulator = simulator
+        self._decision: Decision | None = None
+
+    def submit(self, decision: Decision) -> None:
+        self._decision = decision
+
+    def settled(self) -> StepResult:
+        decision, self._decision = self._decision, None
+        if decision is None:
+            raise InvariantError("no decision waits to be settled; decide first")
+        return self.simulator.step(decision.allowed, decision.terms, decision.signal)
+
+
 class DecisionLoop:
     """Takes decisions for N accounts, one bar at a time.
 
+    A policy that remembers begins anew with the loop.
+
     Attributes:
         desk: Turns actions into allowed exposures; keeps the guards' state.
-        simulator: The accounts; reset by whoever drives the loop.
     """
 
     def __init__(
         self,
         policy: Policy,
         desk: Desk,
-        simulator: Simulator,
+        accounts: Simulator | Execution,
         account_columns: tuple[str, ...],
         *,
         deterministic: bool = True,
@@ -118,16 +153,42 @@ class DecisionLoop:
         Args:
             policy: Chooses the actions.
             desk: Action scheme and guards, for as many accounts as the simulator has.
-            simulator: The accounts.
+            accounts: The accounts, reset by whoever drives the loop; or what sends decisions elsewhere and knows the accounts.
             account_columns: Account features that the policy was trained with, in order; the guards' state follows them.
             deterministic: Take the policy's likeliest action rather than a sample.
         """
         self._policy = policy
         self.desk = desk
-        self.simulator = simulator
+        self._execution: Execution = _Simulated(accounts) if isinstance(accounts, Simulator) else accounts
         self._observer = AccountObserver(account_columns, desk)
         self._deterministic = deterministic
         self._pending: _Pending | None = None
+        begin = getattr(policy, "begin", None)
+        if begin is not None:
+            begin(self.simulator.n)
+
+    @property
+    def simulator(self) -> Simulator:
+        """The accounts."""
+        return self._execution.simulator
+
+    @property
+    def memory(self) -> np.ndarray:
+        """What the policy remembers of each account's bars, float32, shape (N, S); without columns where it remembers nothing."""
+        memory = getattr(self._policy, "memory", None)
+        return np.zeros((self.simulator.n, 0), np.float32) if memory is None else memory
+
+    def resume(self, memory: np.ndarray) -> None:
+        """Go on from what `memory` told, as after a restart.
+
+        Raises:
+            ConfigError: It is of another policy, or of another number of accounts.
+        """
+        if np.shape(memory) != self.memory.shape:
+            raise ConfigError(f"a memory of shape {np.shape(memory)} is not this loop's; {self.memory.shape} is needed")
+        take_back = getattr(self._policy, "resume", None)
+        if take_back is not None:
+            take_back(memory)
 
     def observe(self) -> Observation:
         """Return what is known at the close of each account's row."""
@@ -138,7 +199,7 @@ class DecisionLoop:
         """Observe, act and guard, at the close of the bar that the accounts stand at.
 
         Returns:
-            The decision, to be filled at the next open by `settle`.
+            The decision, submitted; it is filled at the next open, and `settle` tells how.
 
         Raises:
             InvariantError: The decision before this one is not settled.
@@ -149,10 +210,11 @@ class DecisionLoop:
         actions = np.asarray(self._policy.act(observation, deterministic=self._deterministic)[0])
         decision = self.desk.decide(actions, self.simulator.view())
         self._pending = _Pending(observation.rows, actions, decision)
+        self._execution.submit(decision)
         return decision
 
     def settle(self) -> DecisionRecords:
-        """Fill the waiting decision at the open of the next bar, mark it at that bar's close, and record both.
+        """Take what the next bar made of the waiting decision, marked at that bar's close, and record both.
 
         Raises:
             InvariantError: No decision waits.
@@ -161,7 +223,7 @@ class DecisionLoop:
             raise InvariantError("no decision waits to be settled; decide first")
         row, actions, decision = self._pending
         self._pending = None
-        result = self.simulator.step(decision.allowed, decision.terms, decision.signal)
+        result = self._execution.settled()
         return self._record(row, actions, decision, result.terminated | result.truncated)
 
     def step(self) -> DecisionRecords:
