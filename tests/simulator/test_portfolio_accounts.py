@@ -22,7 +22,7 @@ def test_every_column_has_its_number_and_its_name():
     assert rows(simulator, tuple(PORTFOLIO_ACCOUNT_FEATURES)) == pytest.approx(
         {
             "weight.cash": 0.25, "weight.A": 0.5, "weight.B": 0.25, "log_equity": 0.0, "drawdown": 1 / 3, "excess": 0.0,
-            "bars_since_rebalancing": 0.25,
+            "bars_since_rebalancing": 0.25, "benchmark": 0.0, "entry.A": 1.0, "entry.B": 1.0, "profit.A": 0.0, "profit.B": 0.0,
         },
         abs=1e-7,
     )  # fmt: skip
@@ -51,3 +51,28 @@ def test_bars_since_the_last_rebalancing_count_held_bars_too():
 def test_unknown_and_repeated_columns_are_refused(columns):
     with pytest.raises(ConfigError, match=r"account columns .* name .*; allowed, each once: \['weights', 'log_equity'"):
         account_layout(columns, ("A",))
+
+
+def test_the_mean_price_paid_follows_purchases_stays_with_sales_and_goes_with_the_last_unit():
+    opens, closes = [[100, 100, 200, 400, 400, 100]], [[100, 200, 400, 400, 400, 100]]
+    simulator = started(panel_of(closes, opens))
+    steps = []
+    # 500 buy 5 at 100; at 200 the other 500 buy 2.5 more; at 400 half of what is held is sold, then all.
+    for weights in ([0.5, 0.5], [0.0, 1.0], [0.5, 0.5], [1.0, 0.0], [1.0, 0.0]):
+        simulator.step(np.array([weights]))
+        seen = rows(simulator, ("entries", "profits"))
+        steps.append((simulator.units[0, 0], simulator.paid[0, 0], seen["entry.A"], seen["profit.A"]))
+    mean = (5 * 100 + 2.5 * 200) / 7.5
+    expected = [(5, 100, 0.5, 1), (7.5, mean, mean / 400, 400 / mean - 1), (3.75, mean, mean / 400, 400 / mean - 1)]
+    np.testing.assert_allclose(steps, [*expected, (0, 0, 0, 0), (0, 0, 0, 0)], rtol=1e-6)
+
+
+def test_the_benchmark_is_shown_against_the_start():
+    simulator = started(panel_of([[100, 150], [50, 50]]))
+    simulator.step(np.array([[1.0, 0.0, 0.0]]))
+    assert rows(simulator, ("benchmark",)) == pytest.approx({"benchmark": np.log(1.25)}, abs=1e-7)
+
+
+def test_the_published_state_has_three_numbers_an_asset_and_four_more():
+    names = account_layout(("weights", "entries", "profits", "log_equity", "benchmark", "excess"), tuple("ABCDEFGHIJ"))[1]
+    assert len(names) == len(set(names)) == 3 * 10 + 4

@@ -23,7 +23,7 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     Observations and actions are those of the vector environment without the leading axis. Details are ``weights`` of cash and
     the assets held now, float64, shape (A + 1,); ``equity`` and ``benchmark``; ``traded_notional``, ``fee``, ``spread`` and
-    ``slippage`` of the last bar; and ``reward_parts``, which add up to the reward: ``growth`` and ``excess``.
+    ``slippage`` of the last bar; and ``reward_parts``, which add up to the reward: ``growth``, ``excess`` and of some ``clip``.
 
     Attributes:
         batch: The vector environment of one behind it, whose simulator may be read.
@@ -113,12 +113,11 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
 
     def _details(self) -> dict[str, Any]:
         accounts = self.batch.simulator
-        weights, growth = accounts.weights[0], float(accounts.log_return[0])
+        weights = accounts.weights[0]
         if self.render_mode == "rgb_array":
             self._history.add(float(accounts.equity[0]), float(accounts.benchmark[0]), weights)
         names = ("equity", "benchmark", "traded_notional", "fee", "spread", "slippage")
-        excess = accounts.params.excess_weight * (growth - float(accounts.benchmark_return[0]))
-        parts = {"growth": growth, "excess": excess}
+        parts = {name: float(part[0]) for name, part in accounts.reward_parts().items()}
         return {"weights": weights, **{name: float(getattr(accounts, name)[0]) for name in names}, "reward_parts": parts}
 
 

@@ -10,7 +10,7 @@ from seawall.core.params import Params
 from seawall.envs.episodes import StartMode
 from seawall.simulator.actions.weights import Normalise
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.portfolio.accounts import PORTFOLIO_ACCOUNT_FEATURES
+from seawall.simulator.portfolio.accounts import USUAL_COLUMNS
 from seawall.simulator.portfolio.simulator import PortfolioParams
 
 
@@ -25,7 +25,7 @@ class PortfolioEnvironmentParams(Params):
         default=12, ge=1, le=4_096, description="Rows of features that a decision sees, the row just closed included"
     )
     account_columns: tuple[str, ...] = Field(
-        default=tuple(PORTFOLIO_ACCOUNT_FEATURES), description="Account features shown, in order; weights are A + 1 columns"
+        default=USUAL_COLUMNS, description="Account features shown, in order; weights are A + 1 columns, entries and profits A"
     )
     normalise: Normalise = Field(
         default="simplex", description="simplex takes weights and refuses other numbers; softmax turns any numbers into weights"

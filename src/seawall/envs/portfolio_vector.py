@@ -7,7 +7,7 @@ the episode is a truncation, the stop at a drawdown is a termination.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -31,6 +31,20 @@ SOFTMAX_RANGE = 5.0
 """With ``softmax``, actions of the declared space lie within ± this: one asset can then outweigh eleven others 2,000 to 1."""
 
 
+class LastBar(NamedTuple):
+    """What the last bar was to N accounts, also to those whose episode it ended; float64, shape (N,) each.
+
+    Attributes:
+        growth: log(equity / equity one bar ago) after all costs.
+        benchmark_growth: The same of equal-weight buy-and-hold, without costs.
+        turnover: Traded notional over the equity after it.
+    """
+
+    growth: np.ndarray
+    benchmark_growth: np.ndarray
+    turnover: np.ndarray
+
+
 class PortfolioVectorEnv(SameStepVectorEnv):
     """N portfolios over one panel of A assets, reset in the step in which they end.
 
@@ -50,6 +64,7 @@ class PortfolioVectorEnv(SameStepVectorEnv):
         scheme: What turns actions into weights.
         account_names: Names of the C columns of the account row.
         params: The settings.
+        last_bar: What the last bar was to every account.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (Gymnasium's own type)
@@ -93,6 +108,7 @@ class PortfolioVectorEnv(SameStepVectorEnv):
         self.simulator = PortfolioSimulator(panel, n, self.params.costs, self.params.portfolio)
         self.scheme = weight_scheme("portfolio_weights", panel.symbols, self.params.normalise)
         self._codes, self.account_names = account_layout(self.params.account_columns, panel.symbols)
+        self.last_bar = LastBar(*np.zeros((3, n)))
         self._declare_spaces()
         self._take_seed(seed)
 
@@ -138,7 +154,11 @@ class PortfolioVectorEnv(SameStepVectorEnv):
         Raises:
             InvariantError: The scheme does not allow an action, or `reset` was never called.
         """
-        return self.simulator.step(self.scheme.weights(actions))
+        done, accounts = self.simulator.step(self.scheme.weights(actions)), self.simulator
+        self.last_bar = LastBar(
+            accounts.log_return.copy(), accounts.benchmark_return.copy(), accounts.traded_notional / accounts.equity
+        )
+        return done
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""

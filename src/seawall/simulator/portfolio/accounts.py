@@ -16,10 +16,16 @@ PORTFOLIO_ACCOUNT_FEATURES: dict[str, str] = {
     "drawdown": "1 − equity / highest equity of the episode, in [0, 1)",
     "excess": "log(equity / benchmark), the benchmark being equal-weight buy-and-hold from the start of the episode",
     "bars_since_rebalancing": "bars since the one that last rebalanced (before that, since the start), over `rebalance_every`",
+    "benchmark": "log(benchmark / equity at the start of the episode)",
+    "entries": "mean price that was paid for each asset over this close, 0 where none is held: A columns",
+    "profits": "this close over the mean price that was paid for each asset − 1, 0 where none is held: A columns",
 }
 """Every account feature, in the order of its code. All are known at the close of the account's row."""
+USUAL_COLUMNS = ("weights", "log_equity", "drawdown", "excess", "bars_since_rebalancing")
+"""What is shown unless a recipe says otherwise."""
 
-_WEIGHTS, _LOG_EQUITY, _DRAWDOWN, _EXCESS, _ = range(len(PORTFOLIO_ACCOUNT_FEATURES))
+_WEIGHTS, _LOG_EQUITY, _DRAWDOWN, _EXCESS, _SINCE, _BENCHMARK, _ENTRIES, _PROFITS = range(len(PORTFOLIO_ACCOUNT_FEATURES))
+_PER_ASSET = {"weights": "weight", "entries": "entry", "profits": "profit"}
 
 
 def account_layout(columns: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -38,7 +44,8 @@ def account_layout(columns: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[
         raise ConfigError(f"account columns {columns} name {unknown or 'one twice'}; allowed, each once: {order}")
     names: list[str] = []
     for column in columns:
-        names += [f"weight.{each}" for each in ("cash", *symbols)] if column == "weights" else [column]
+        owners = ("cash", *symbols) if column == "weights" else symbols
+        names += [f"{_PER_ASSET[column]}.{each}" for each in owners] if column in _PER_ASSET else [column]
     return np.array([order.index(name) for name in columns], dtype=np.int64), tuple(names)
 
 
@@ -68,6 +75,22 @@ def fill_portfolio_rows(closes: np.ndarray, accounts: Accounts, codes: np.ndarra
                 out[i, column] = 1.0 - equity / money[PEAK_EQUITY, i]
             elif code == _EXCESS:
                 out[i, column] = math.log(equity / money[BENCHMARK, i])
-            else:
+            elif code == _BENCHMARK:
+                out[i, column] = math.log(money[BENCHMARK, i] / money[START_EQUITY, i])
+            elif code == _SINCE:
                 out[i, column] = counts[SINCE, i] / every
+            else:
+                column = _fill_prices(closes[counts[ROW, i]], accounts.paid[:, i], code == _ENTRIES, out[i], column)
             column += 1
+
+
+@njit(cache=True, error_model="numpy")
+def _fill_prices(closes: np.ndarray, paid: np.ndarray, entries: bool, out: np.ndarray, column: int) -> int:
+    """Fill one column an asset with what was paid for it against the close; return the last of these columns."""
+    for asset in range(len(paid)):
+        known = paid[asset] > 0.0
+        if entries:
+            out[column + asset] = paid[asset] / closes[asset] if known else 0.0
+        else:
+            out[column + asset] = closes[asset] / paid[asset] - 1.0 if known else 0.0
+    return column + len(paid) - 1

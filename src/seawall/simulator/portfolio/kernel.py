@@ -174,7 +174,7 @@ def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: n
     cash[:] = left
     for asset in range(len(lanes.values)):
         opens, values, shares = lanes.opens[asset, :size], lanes.values[asset, :size], lanes.shares[asset, :size]
-        units, pay = accounts.units[asset, first:last], rates[PAY, asset]
+        units, paid, pay = accounts.units[asset, first:last], accounts.paid[asset, first:last], rates[PAY, asset]
         commission, half_spread, slip = rates[COMMISSION, asset], rates[HALF_SPREAD, asset], rates[BASE_SLIPPAGE, asset]
         for lane in range(size):
             new = left[lane] * shares[lane]
@@ -185,7 +185,11 @@ def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: n
             slippage[lane] += slip * notional
             total[lane] += notional
             cash[lane] -= new
-            units[lane] = new / opens[lane] if opens[lane] > 0.0 else units[lane]
+            held, kept = units[lane], paid[lane]
+            now = new / opens[lane] if opens[lane] > 0.0 else held
+            units[lane] = now
+            kept = kept if now > 0.0 else 0.0
+            paid[lane] = (held * kept + (now - held) * opens[lane]) / now if now > held else kept
     # Shares that add up to 1 leave a rounding of cash, perhaps below zero.
     for lane in range(size):
         cash[lane] = max(cash[lane], 0.0)

@@ -43,12 +43,14 @@ class Accounts(NamedTuple):
         money: State and ledger, float64, shape (MONEY, W).
         units: Units held, float64, shape (A, W).
         bench_units: Units of equal-weight buy-and-hold, float64, shape (A, W).
+        paid: Mean price before costs at which what is held was bought, float64, shape (A, W); 0 where nothing is held.
         counts: Rows and flags, int64, shape (COUNTS, W).
     """
 
     money: np.ndarray
     units: np.ndarray
     bench_units: np.ndarray
+    paid: np.ndarray
     counts: np.ndarray
 
 

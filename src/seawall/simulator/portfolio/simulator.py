@@ -22,6 +22,7 @@ from seawall.simulator.costs.params import CostParams
 from seawall.simulator.portfolio import accounts, kernel, layout
 from seawall.simulator.portfolio.accounts import fill_portfolio_rows
 from seawall.simulator.portfolio.charges import rates_of
+from seawall.simulator.portfolio.rewards import PORTFOLIO_REWARDS, BarGrowth, RewardName
 
 heed_sources(layout, kernel, accounts)
 PARALLEL_FROM = 256
@@ -43,8 +44,11 @@ class PortfolioParams(Params):
     drawdown_reference: Literal["peak", "start"] = Field(
         default="peak", description="What the loss is measured from: the highest equity, or that at the start"
     )
+    reward: RewardName = Field(
+        default="log_growth", description="log_growth is that of equity after all costs; scaled_return is a published one without"
+    )
     excess_weight: float = Field(
-        default=0.0, ge=0.0, le=100.0, description="Weight in the reward of the log return above equal-weight buy-and-hold"
+        default=0.0, ge=0.0, le=100.0, description="Weight in log_growth of the log return above equal-weight buy-and-hold"
     )
     threads: int = Field(
         default=1, ge=1, le=1_024, description="Threads that share a step of 256 accounts or more, with the same result"
@@ -55,7 +59,7 @@ class PortfolioStep(NamedTuple):
     """What one bar brought; all arrays are new.
 
     Attributes:
-        reward: log(equity / equity one bar ago) after all costs, and the weighted excess; float64, shape (N,).
+        reward: As `PortfolioParams.reward` names it, see `rewards`; float64, shape (N,).
         terminated: Whether the loss reached the stop, bool, shape (N,).
         truncated: Whether the account reached the last row of its episode, bool, shape (N,).
     """
@@ -92,6 +96,7 @@ class PortfolioSimulator:
         row: Row whose close the account is marked at, int64, shape (N,).
         episode: Episodes begun before this one, int64, shape (N,); −1 before the first.
         units: Units held of each asset, float64, shape (N, A).
+        paid: Mean price before costs at which they were bought, float64, shape (N, A); 0 where nothing is held.
         cash: Quote currency, float64, shape (N,).
         equity: Cash plus the value of the units at the close of `row`, float64, shape (N,).
         peak_equity: Highest equity of the episode so far, float64, shape (N,).
@@ -126,6 +131,8 @@ class PortfolioSimulator:
         self.params = chosen = params if params is not None else PortfolioParams()
         self._bars = layout.Bars(_checked_prices(panel), rates_of(panel.symbols, costs))
         self._closes = self._bars.prices[:, self.assets :]
+        # Nothing is added to the plain one, and to ask for its parts would cost as much as a small step.
+        self._plain = chosen.reward == "log_growth" and not chosen.excess_weight
         self._threads = min(chosen.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
         self._rules = layout.Rules(
             chosen.rebalance_every, chosen.no_trade_band, chosen.stop_drawdown, chosen.drawdown_reference == "peak"
@@ -133,12 +140,14 @@ class PortfolioSimulator:
         room = layout.width(n)
         self._accounts = layout.Accounts(
             np.zeros((layout.MONEY, room)), np.zeros((self.assets, room)), np.zeros((self.assets, room)),
-            np.zeros((layout.COUNTS, room), dtype=np.int64),
+            np.zeros((self.assets, room)), np.zeros((layout.COUNTS, room), dtype=np.int64),
         )  # fmt: skip
         self._money, self._counts = self._accounts.money[:, :n], self._accounts.counts[:, :n]
         self._counts[layout.EPISODE] = -1
         self._totals = np.empty(n)
-        self.units, self._bench_units = self._accounts.units[:, :n].T, self._accounts.bench_units[:, :n].T
+        self.units, self._bench_units, self.paid = (
+            block[:, :n].T for block in (self._accounts.units, self._accounts.bench_units, self._accounts.paid)
+        )
         self.cash, self.equity, self.peak_equity, self.start_equity, self.benchmark = self._money[: layout.LOG_RETURN]
         self.log_return, self.benchmark_return, self.price_pnl, self.fee, self.spread, self.slippage, self.traded_notional = (
             self._money[layout.LOG_RETURN :]
@@ -180,7 +189,7 @@ class PortfolioSimulator:
                 f"episode of rows {starts[place]}..{stops[place] - 1} cannot be simulated; allowed: at least two rows within the "
                 f"{len(self.panel)} of the panel"
             )
-        self.units[accounts] = 0.0
+        self.units[accounts], self.paid[accounts] = 0.0, 0.0
         self._money[:, accounts] = 0.0
         for part in (layout.CASH, layout.EQUITY, layout.PEAK_EQUITY, layout.START_EQUITY, layout.BENCHMARK):
             self._money[part, accounts] = self.params.initial_equity
@@ -209,10 +218,14 @@ class PortfolioSimulator:
             kernel.step_parallel(self._bars, self._accounts, orders, self._rules)
         else:
             kernel.step_serial(self._bars, self._accounts, orders, self._rules)
-        reward, weight = self.log_return.copy(), self.params.excess_weight
-        if weight:
-            reward += weight * (self.log_return - self.benchmark_return)
+        reward = self.log_return.copy() if self._plain else np.sum(list(self.reward_parts().values()), axis=0)
         return PortfolioStep(reward, self._counts[layout.TERMINATED] != 0, self._counts[layout.TRUNCATED] != 0)
+
+    def reward_parts(self) -> dict[str, np.ndarray]:
+        """Return the parts of the last bar's reward, which add up to it, float64, shape (N,) each."""
+        before = self.equity * np.exp(-self.log_return)
+        bar = BarGrowth(self.log_return.copy(), self.benchmark_return.copy(), self.price_pnl / before)
+        return PORTFOLIO_REWARDS[self.params.reward](bar, self.params.excess_weight)
 
     def _checked(self, weights: np.ndarray, hold: np.ndarray) -> layout.Orders:
         wanted = np.ascontiguousarray(weights, dtype=np.float64)
@@ -247,7 +260,8 @@ class PortfolioSimulator:
             block[:] = saved[name]
 
     def _state(self) -> dict[str, np.ndarray]:
-        return {"money": self._money, "units": self.units, "bench_units": self._bench_units, "counts": self._counts}
+        blocks = {"units": self.units, "bench_units": self._bench_units, "paid": self.paid}
+        return {"money": self._money, **blocks, "counts": self._counts}
 
 
 def _checked_prices(panel: Panel) -> np.ndarray:
