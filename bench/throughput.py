@@ -28,7 +28,7 @@ from seawall.core.market import Market, RowRange
 from seawall.core.timeframe import Timeframe
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
-from seawall.nets.registry import ConvParams, LstmParams, NetworkParams, NetworkShape, build_network
+from seawall.nets.registry import ConvParams, NetworkParams, NetworkShape, RecurrentParams, build_network
 from seawall.nets.windows import WindowGatherer, feature_tensor
 from seawall.simulator.actions.registry import action_scheme
 
@@ -97,7 +97,9 @@ def ours(shape: Shape, **settings: Any) -> Case:
 
 
 def ours_recurrent(shape: Shape, **settings: Any) -> Case:
-    trained = learner(market(ROWS), "lstm", LstmParams(shared_encoder=True, hidden=UNITS, memory=UNITS), shape, **settings)
+    trained = learner(
+        market(ROWS), "recurrent", RecurrentParams(shared_encoder=True, hidden=UNITS, memory=UNITS), shape, **settings
+    )
     return lambda: trained.update()["steps_per_second"]
 
 

@@ -87,7 +87,9 @@ def test_the_seed_alone_decides_the_weights():
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="'convolution' is unknown; allowed: conv, lstm"):
+    with pytest.raises(
+        ConfigError, match="'convolution' is unknown; allowed: autoencoder, conv, lstm, recurrent, tcn, transformer"
+    ):
         build_network("convolution", ConvParams(), SHAPE, 0)
 
 

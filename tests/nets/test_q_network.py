@@ -4,7 +4,7 @@ import torch
 from seawall.core.errors import ConfigError
 from seawall.nets.conv import ConvEncoder
 from seawall.nets.q_network import QNetwork, build_q_network
-from seawall.nets.registry import ConvParams, LstmParams, NetworkShape
+from seawall.nets.registry import ConvParams, NetworkShape, RecurrentParams
 
 SHAPE = NetworkShape(n_features=21, window=12, n_account=2, n_actions=3)
 
@@ -90,4 +90,4 @@ def test_no_quantile_is_refused():
 
 def test_a_network_that_remembers_earlier_bars_is_refused():
     with pytest.raises(ConfigError, match="remembers earlier bars"):
-        build_q_network("lstm", LstmParams(), SHAPE, 0)
+        build_q_network("recurrent", RecurrentParams(), SHAPE, 0)

@@ -3,7 +3,7 @@ import torch
 
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.nets.recurrent import LstmMemory
-from seawall.nets.registry import LstmParams, NetworkShape, build_encoder, build_network
+from seawall.nets.registry import NetworkShape, RecurrentParams, build_encoder, build_network
 
 STEPS, N, WIDTH, UNITS = 9, 4, 5, 6
 SHAPE = NetworkShape(n_features=3, window=4, n_account=1, n_actions=3)
@@ -62,7 +62,7 @@ def test_it_has_as_many_parameters_as_it_says_and_starts_with_open_forget_gates(
 
 @pytest.mark.parametrize(("shared", "rows"), [(True, 2 * 8), (False, 4 * 8)])
 def test_a_recurrent_network_remembers_for_each_encoder(shared, rows):
-    network = build_network("lstm", LstmParams(hidden=7, memory=8, shared_encoder=shared), SHAPE, 0)
+    network = build_network("recurrent", RecurrentParams(hidden=7, memory=8, shared_encoder=shared), SHAPE, 0)
     windows, account = torch.randn(5 * 2, 4, 3), torch.randn(5, 2, 1)
     assert network.state_width == rows
     actor, critic = (block.view(5, 2, -1) for block in network.encode(windows))
@@ -76,19 +76,21 @@ def test_a_recurrent_network_remembers_for_each_encoder(shared, rows):
 
 
 def test_a_recurrent_network_refuses_bars_out_of_their_order():
-    network = build_network("lstm", LstmParams(), SHAPE, 0)
+    network = build_network("recurrent", RecurrentParams(), SHAPE, 0)
     for ask in (network, network.logits, network.values):
         with pytest.raises(InvariantError, match="encode, remember and heads"):
             ask(torch.zeros(2, 4, 3), torch.zeros(2, 1))
 
 
 def test_an_agent_with_heads_of_its_own_is_refused_a_recurrent_network():
-    with pytest.raises(ConfigError, match="'lstm' remembers earlier bars, which this agent cannot train; allowed: conv"):
-        build_encoder("lstm", LstmParams(), SHAPE)
+    with pytest.raises(
+        ConfigError, match="'recurrent' remembers earlier bars, which this agent cannot train; allowed: autoencoder, conv, lstm"
+    ):
+        build_encoder("recurrent", RecurrentParams(), SHAPE)
 
 
 def test_a_continuous_head_makes_a_mean_and_a_log_deviation_that_is_the_same_for_all_states():
-    network = build_network("lstm", LstmParams(), NetworkShape(3, 4, 1, 0), 0)
+    network = build_network("recurrent", RecurrentParams(), NetworkShape(3, 4, 1, 0), 0)
     actor, critic, _ = network.remember(*network.encode(torch.randn(6, 4, 3)), torch.zeros(6, network.state_width))
     preferences, _ = network.heads(actor, critic, torch.randn(6, 1))
     assert preferences.shape == (6, 2)

@@ -3,7 +3,25 @@
 from __future__ import annotations
 
 import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
+from pydantic import Field, field_validator
 from torch import Tensor, nn
+
+from seawall.nets.params import NetworkParams, NetworkShape
+
+
+class ConvParams(NetworkParams):
+    """Settings of the convolutional encoder."""
+
+    filters: int = Field(default=32, ge=1, le=1024, description="channels of the convolution")
+    kernel: int = Field(default=3, ge=1, le=63, description="rows that one filter spans, odd")
+    hidden: int = Field(default=256, ge=1, le=8192, description="width of the two dense layers")
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel is {kernel}; allowed: odd numbers, so that a window keeps its length")
+        return kernel
 
 
 class ConvEncoder(nn.Module):
@@ -35,3 +53,8 @@ class ConvEncoder(nn.Module):
         """Encode windows, shape (B, L, F), as (B, hidden)."""
         filtered = F.gelu(self.convolution(windows.transpose(1, 2)))  # (B, filters, L)
         return F.gelu(self.second(F.gelu(self.first(filtered.flatten(1)))))
+
+
+def build_conv(params: ConvParams, shape: NetworkShape) -> ConvEncoder:
+    """Build one convolutional encoder."""
+    return ConvEncoder(shape.n_features, shape.window, params.filters, params.kernel, params.hidden)

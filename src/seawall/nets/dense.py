@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
+from pydantic import Field
 from torch import Tensor, nn
+
+from seawall.nets.params import NetworkParams, NetworkShape
+
+
+class RecurrentParams(NetworkParams):
+    """Settings of the recurrent network: a dense layer over the window, then an LSTM from bar to bar."""
+
+    hidden: int = Field(default=128, ge=1, le=8192, description="width of the dense layer over the window")
+    memory: int = Field(default=128, ge=1, le=4096, description="units of the LSTM")
+
+    def memory_units(self) -> int:
+        """Return the units of the LSTM."""
+        return self.memory
 
 
 class DenseEncoder(nn.Module):
@@ -28,3 +42,8 @@ class DenseEncoder(nn.Module):
     def forward(self, windows: Tensor) -> Tensor:
         """Encode windows, shape (B, L, F), as (B, hidden)."""
         return F.gelu(self.layer(windows.flatten(1)))
+
+
+def build_dense(params: RecurrentParams, shape: NetworkShape) -> DenseEncoder:
+    """Build what the memory reads: one dense layer over the window."""
+    return DenseEncoder(shape.n_features, shape.window, params.hidden)

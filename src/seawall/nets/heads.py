@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import sqrt
-
 import torch
 from torch import Tensor, nn
 
 from seawall.core.errors import InvariantError
+from seawall.nets.head import LINEAR, HeadShape, last_layer
 from seawall.nets.recurrent import LstmMemory
+from seawall.nets.weights import initialise
 
 POLICY_GAIN = 0.01
 VALUE_GAIN = 1.0
@@ -37,6 +36,7 @@ class ActorCritic(nn.Module):
         n_actions: int,
         generator: torch.Generator | None = None,
         memory: int = 0,
+        head: HeadShape = LINEAR,
     ) -> None:
         """Join the parts and draw the initial weights.
 
@@ -47,6 +47,7 @@ class ActorCritic(nn.Module):
             n_actions: Number of discrete actions; 0 for one continuous number.
             generator: Source of the initial weights (on the CPU); None takes torch's global one.
             memory: Units of an LSTM between each encoder and its head; 0 for none.
+            head: What policy and value head have between their inputs and outputs.
         """
         super().__init__()
         self.actor_encoder = actor_encoder
@@ -58,12 +59,13 @@ class ActorCritic(nn.Module):
         self.memories = nn.ModuleList(memories)
         self.state_width = sum(part.state_width for part in memories)
         actor_width, critic_width = (memory, memory) if memory else widths
-        self.policy_head = nn.Linear(actor_width + n_account, n_actions or 1)
-        self.value_head = nn.Linear(critic_width + n_account, 1)
+        self.policy_head = head.build(actor_width + n_account, n_actions or 1)
+        self.value_head = head.build(critic_width + n_account, 1)
         # One deviation for all states: it shrinks as the policy becomes sure, and is no way to express a view.
         self.log_deviation = None if n_actions else nn.Parameter(torch.tensor([START_LOG_DEVIATION]))
         self.n_account, self.n_actions, self.n_preferences = n_account, n_actions, n_actions or 2
-        initialise(self, {self.policy_head: POLICY_GAIN, self.value_head: VALUE_GAIN}, generator)
+        gains = {last_layer(self.policy_head): POLICY_GAIN, last_layer(self.value_head): VALUE_GAIN}
+        initialise(self, gains, generator)
 
     def forward(self, windows: Tensor, account: Tensor) -> tuple[Tensor, Tensor]:
         """Return preferences and values of a network without a memory.
@@ -137,21 +139,3 @@ class ActorCritic(nn.Module):
 def encoder_width(encoder: nn.Module) -> int:
     """Return the length of what an encoder makes of a window."""
     return int(encoder.width)  # pyright: ignore[reportArgumentType]
-
-
-def initialise(network: nn.Module, gains: Mapping[nn.Module, float], generator: torch.Generator | None) -> None:
-    """Draw orthogonal weights, with zero biases.
-
-    Args:
-        network: Changed in place.
-        gains: Of layers that want another one than a hidden layer's √2. A small one of a policy head makes every action start
-            about equally likely.
-        generator: Source of the weights; None takes torch's global one.
-    """
-    for module in network.modules():
-        if not isinstance(module, (nn.Linear, nn.Conv1d)):
-            continue
-        gain = gains.get(module, sqrt(2.0))
-        nn.init.orthogonal_(module.weight, gain, generator=generator)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -7,8 +7,11 @@ import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
 from torch import Tensor, nn
 
 from seawall.core.errors import ConfigError
-from seawall.nets.heads import encoder_width, initialise
-from seawall.nets.registry import NetworkParams, NetworkShape, build_encoder, weights_generator
+from seawall.nets.head import LINEAR, HeadShape, last_layer
+from seawall.nets.heads import encoder_width
+from seawall.nets.params import NetworkParams, NetworkShape
+from seawall.nets.registry import build_encoder, refuse_batch_statistics, weights_generator
+from seawall.nets.weights import initialise
 
 ACCOUNT_UNITS = 16
 HEAD_GAIN = 0.01
@@ -41,6 +44,7 @@ class QNetwork(nn.Module):
         dueling: bool = False,
         quantiles: int = 1,
         generator: torch.Generator | None = None,
+        head: HeadShape = LINEAR,
     ) -> None:
         """Join the parts and draw the initial weights, with which every action is worth about 0.
 
@@ -51,6 +55,7 @@ class QNetwork(nn.Module):
             dueling: Value a state and the advantages of its actions apart (Wang et al. 2016, arXiv 1511.06581, equation 9).
             quantiles: K; 1 learns the mean alone.
             generator: Source of the initial weights (on the CPU); None takes torch's global one.
+            head: What the heads have between their inputs and outputs.
 
         Raises:
             ConfigError: There are no numbered actions, or no quantile.
@@ -66,11 +71,11 @@ class QNetwork(nn.Module):
         self.encoder = encoder
         self.account_layer = nn.Linear(n_account, ACCOUNT_UNITS) if n_account else None
         width = encoder_width(encoder) + (ACCOUNT_UNITS if n_account else 0)
-        self.advantage_head = nn.Linear(width, n_actions * quantiles)
-        self.value_head = nn.Linear(width, quantiles) if dueling else None
+        self.advantage_head = head.build(width, n_actions * quantiles)
+        self.value_head = head.build(width, quantiles) if dueling else None
         self.n_account, self.n_actions, self.quantiles = n_account, n_actions, quantiles
-        heads = [head for head in (self.advantage_head, self.value_head) if head is not None]
-        initialise(self, {head: HEAD_GAIN for head in heads}, generator)
+        heads = [each for each in (self.advantage_head, self.value_head) if each is not None]
+        initialise(self, {last_layer(each): HEAD_GAIN for each in heads}, generator)
         self.register_buffer("reward_scale", torch.ones(()))
 
     def forward(self, windows: Tensor, account: Tensor) -> Tensor:
@@ -113,9 +118,10 @@ def build_q_network(
         quantiles: As in `QNetwork`.
 
     Raises:
-        ConfigError: No network of that name, settings of another, a network that remembers earlier bars, or no numbered actions.
+        ConfigError: No network of that name, settings of another, a network that remembers earlier bars or normalises by the
+            statistics of a batch, or no numbered actions.
     """
     encoder = build_encoder(name, params, shape)
-    return QNetwork(
-        encoder, shape.n_account, shape.n_actions, dueling=dueling, quantiles=quantiles, generator=weights_generator(seed)
-    )
+    refuse_batch_statistics(name, encoder)
+    source, head = weights_generator(seed), HeadShape.of(params)
+    return QNetwork(encoder, shape.n_account, shape.n_actions, dueling=dueling, quantiles=quantiles, generator=source, head=head)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-FORGET_BIAS = 1.0
+from seawall.nets.weights import draw_lstm
 
 
 class LstmMemory(nn.Module):
@@ -35,16 +35,7 @@ class LstmMemory(nn.Module):
         super().__init__()
         self.units, self.state_width = units, 2 * units
         self.lstm = nn.LSTM(width, units)
-        with torch.no_grad():
-            for name, block in self.lstm.named_parameters():
-                if name.startswith("weight"):
-                    for gate in block.chunk(4):
-                        nn.init.orthogonal_(gate, generator=generator)
-                else:
-                    block.zero_()
-                    # Open forget gates let a fresh memory keep what it holds for some bars. Source: Jozefowicz et al. 2015.
-                    if name == "bias_ih_l0":
-                        block[units : 2 * units] = FORGET_BIAS
+        draw_lstm(self.lstm, generator)
 
     def forward(self, encodings: Tensor, state: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read a sequence of bars.

@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pydantic import Field, field_validator
 from torch import nn
 
 from seawall.core.errors import ConfigError
-from seawall.core.params import Params
 from seawall.core.seeding import derived_seed
-from seawall.nets.conv import ConvEncoder
-from seawall.nets.dense import DenseEncoder
+from seawall.nets.autoencoder import AutoencoderParams, build_autoencoder
+from seawall.nets.conv import ConvParams, build_conv
+from seawall.nets.dense import RecurrentParams, build_dense
+from seawall.nets.head import HeadShape
 from seawall.nets.heads import ActorCritic
+from seawall.nets.lstm import LstmParams, build_lstm
+from seawall.nets.params import NetworkParams, NetworkShape
+from seawall.nets.tcn import TcnParams, build_tcn
+from seawall.nets.transformer import TransformerParams, build_transformer
 
-
-@dataclass(frozen=True)
-class NetworkShape:
-    """What the data, the account and the action scheme ask of a network.
-
-    Attributes:
-        n_features: F, feature columns.
-        window: L, rows in a window.
-        n_account: A, length of the account row.
-        n_actions: Number of discrete actions; 0 where an action is one continuous number.
-    """
-
-    n_features: int
-    window: int
-    n_account: int
-    n_actions: int
-
-
-class NetworkParams(Params):
-    """Settings that every network has."""
-
-    shared_encoder: bool = Field(
-        default=False, description="one encoder for policy and value: half the work, but their gradients compete"
-    )
-
-    def memory_units(self) -> int:
-        """Return the units of a memory of earlier bars between encoder and head; 0 for a network without one."""
-        return 0
-
-
-class ConvParams(NetworkParams):
-    """Settings of the convolutional encoder."""
-
-    filters: int = Field(default=32, ge=1, le=1024, description="channels of the convolution")
-    kernel: int = Field(default=3, ge=1, le=63, description="rows that one filter spans, odd")
-    hidden: int = Field(default=256, ge=1, le=8192, description="width of the two dense layers")
-
-    @field_validator("kernel")
-    @classmethod
-    def _odd(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel is {kernel}; allowed: odd numbers, so that a window keeps its length")
-        return kernel
-
-
-class LstmParams(NetworkParams):
-    """Settings of the recurrent network: a dense layer over the window, then an LSTM from bar to bar."""
-
-    hidden: int = Field(default=128, ge=1, le=8192, description="width of the dense layer over the window")
-    memory: int = Field(default=128, ge=1, le=4096, description="units of the LSTM")
-
-    def memory_units(self) -> int:
-        """Return the units of the LSTM."""
-        return self.memory
-
-
-def build_conv(params: ConvParams, shape: NetworkShape) -> ConvEncoder:
-    """Build one convolutional encoder."""
-    return ConvEncoder(shape.n_features, shape.window, params.filters, params.kernel, params.hidden)
-
-
-def build_dense(params: LstmParams, shape: NetworkShape) -> DenseEncoder:
-    """Build what the LSTM reads: one dense layer over the window."""
-    return DenseEncoder(shape.n_features, shape.window, params.hidden)
+_BATCH_NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 
 
 NETWORKS: dict[str, tuple[type[NetworkParams], Callable[[Any, NetworkShape], nn.Module]]] = {
     "conv": (ConvParams, build_conv),
-    "lstm": (LstmParams, build_dense),
+    "recurrent": (RecurrentParams, build_dense),
+    "lstm": (LstmParams, build_lstm),
+    "tcn": (TcnParams, build_tcn),
+    "transformer": (TransformerParams, build_transformer),
+    "autoencoder": (AutoencoderParams, build_autoencoder),
 }
 """Settings of each network, and what builds its encoder: a module that maps windows (B, L, F) to (B, width), and tells its `width`.
 
@@ -103,11 +47,13 @@ def build_network(name: str, params: NetworkParams, shape: NetworkShape, seed: i
         seed: The run's seed; the same one gives the same weights.
 
     Raises:
-        ConfigError: No network of that name, or settings of another.
+        ConfigError: No network of that name, settings of another, or one that normalises by the statistics of a batch.
     """
     actor = _encoder(name, params, shape)
+    refuse_batch_statistics(name, actor)
     critic = None if params.shared_encoder else _encoder(name, params, shape)
-    return ActorCritic(actor, critic, shape.n_account, shape.n_actions, weights_generator(seed), params.memory_units())
+    source, head = weights_generator(seed), HeadShape.of(params)
+    return ActorCritic(actor, critic, shape.n_account, shape.n_actions, source, params.memory_units(), head)
 
 
 def build_encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.Module:
@@ -124,6 +70,22 @@ def build_encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.M
             "of the agents, ppo trains it"
         )
     return encoder
+
+
+def refuse_batch_statistics(name: str, encoder: nn.Module) -> None:
+    """Refuse an agent an encoder that normalises by the statistics of a batch.
+
+    An agent decides on batches of any size and mixture, learns from others, and never leaves training mode: a decision would
+    depend on the rows beside it, and the log-probability of a rollout would not be that of a gradient step.
+
+    Raises:
+        ConfigError: The encoder does.
+    """
+    if any(isinstance(module, _BATCH_NORMS) for module in encoder.modules()):
+        raise ConfigError(
+            f"network {name!r} normalises by the statistics of a batch, so that a decision would depend on the rows beside it; "
+            "allowed for an agent: norm layer, weight or none"
+        )
 
 
 def _encoder(name: str, params: NetworkParams, shape: NetworkShape) -> nn.Module:
