@@ -34,6 +34,15 @@ def ready_call(function: Any, arguments: tuple[Any, ...]) -> Any:
     return function.get_overload(types)
 
 
+def start_threads() -> None:
+    """Start the threads of compiled loops, where they do not run yet.
+
+    Their start tells OpenMP to give every library of the process as many threads, whatever was asked for before: convolutions then
+    ran on all cores, which wait for each other where cores are busy, and rounded otherwise than with the threads of the recipe.
+    """
+    numba.get_num_threads()
+
+
 def heed_sources(*modules: ModuleType, compiled_with: tuple[ModuleType, ...] = ()) -> None:
     """Forget what is kept on disk of the compiled functions of some modules, where any of those modules has changed since.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from seawall.simulator.compiled import start_threads
+
 
 def use_threads(count: int) -> None:
     """Give torch a number of threads, and ask it for results that repeat bit by bit.
@@ -11,5 +13,6 @@ def use_threads(count: int) -> None:
     Args:
         count: At least 1.
     """
+    start_threads()
     torch.set_num_threads(count)
     torch.use_deterministic_algorithms(True, warn_only=True)
