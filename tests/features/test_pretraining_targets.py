@@ -53,6 +53,12 @@ def test_a_still_market_has_no_scale_and_so_no_targets():
     assert np.isnan(made.candles).all()
 
 
+def test_one_bar_after_a_still_market_is_no_lesson():
+    closes = np.concatenate([100.0 + 1e-6 * (np.arange(10) % 2), np.full(3, 200.0)])
+    made = targets_of(BarArrays.of(spelt_bars(closes)), SMALL)
+    assert made.candles[10].tolist() == [10.0, 10.0, 10.0, 10.0]
+
+
 def one_peak():
     high, low = np.full(16, 100.5), 99.5 - 0.01 * np.arange(16)
     high[6] = 102.0

@@ -168,10 +168,13 @@ class TcnEncoder(nn.Module):
         """Return what is seen at every row, shape (B, L, C), of windows (B, L, F); a row depends on itself and earlier ones."""
         return self.blocks(windows.transpose(1, 2)).transpose(1, 2)
 
+    def pooled(self, seen: Tensor) -> Tensor:
+        """Return the encoding, shape (B, width), of what is seen at every row, shape (B, L, C)."""
+        return self.embedding(seen.flatten(1) if self._all_rows else seen[:, -1])
+
     def forward(self, windows: Tensor) -> Tensor:
         """Encode windows, shape (B, L, F), as (B, width)."""
-        seen = self.sequence(windows)
-        return self.embedding(seen.flatten(1) if self._all_rows else seen[:, -1])
+        return self.pooled(self.sequence(windows))
 
 
 def _norm(norm: Norm, channels: int) -> nn.Module:

@@ -22,6 +22,9 @@ class TargetParams(Params):
     levels: LevelLabelParams = Field(default_factory=LevelLabelParams, description="Target of the level head")
     horizons: tuple[int, ...] = Field(default=(1, 3, 5, 15), description="Bars ahead of the returns that are forecast")
     volatility_bars: int = Field(default=96, ge=2, le=100_000, description="Bars of the volatility in which prices are measured")
+    candle_limit: float = Field(
+        default=10.0, gt=0.0, le=1e6, description="Candles are cut at this many volatilities: one bar after a still market is no lesson"
+    )
 
     @field_validator("horizons")
     @classmethod
@@ -39,7 +42,7 @@ class Targets:
         regimes: Place in `REGIMES` or `UNKNOWN`, int64, shape (T,); known at the close.
         heatmap: Shape (T, cells), from 0 to 1; known at the close, or after its horizon for reactions.
         returns: Future log returns in units of trailing volatility, shape (T, H); known after their horizons.
-        candles: The bar itself without units, shape (T, 4); known at the close.
+        candles: The bar itself without units, cut at the limit, shape (T, 4); known at the close.
         volatility: Deviation of a bar's log return, shape (T,); known at the close.
     """
 
@@ -66,6 +69,6 @@ def targets_of(bars: BarArrays, params: TargetParams) -> Targets:
         regimes=regimes(closes, params.regimes),
         heatmap=level_heatmap(bars, params.levels),
         returns=scaled_future_returns(closes, params.horizons, volatility),
-        candles=scaled_candles(bars, volatility),
+        candles=np.clip(scaled_candles(bars, volatility), -params.candle_limit, params.candle_limit),
         volatility=volatility,
     )
