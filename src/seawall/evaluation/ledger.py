@@ -204,7 +204,7 @@ class Ledgers:
         Raises:
             DataError: The file is missing, or holds no ledgers.
         """
-        table, facts = _read_table(path)
+        table, facts = read_table(path)
         frame = table.to_pandas()
         frames = dict(iter(frame.groupby("policy", sort=False)))
         times = np.asarray(facts["timestamps_ms"], dtype=np.int64)
@@ -251,8 +251,12 @@ def ledger_of(
     return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))
 
 
-def _read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """Read a parquet file and the facts kept in its metadata."""
+def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """Read a parquet file of ledgers and the facts kept in its metadata.
+
+    Raises:
+        DataError: The file is missing, or holds no ledgers.
+    """
     if not path.is_file():
         raise DataError(f"no ledger {path}; make one with: seawall backtest")
     try:

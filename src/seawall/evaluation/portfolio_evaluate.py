@@ -1,0 +1,142 @@
+"""The whole evaluation of trained policies of portfolios: ensemble, seeds, rivals, stress, judgement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from seawall.core.errors import ConfigError
+from seawall.core.files import to_json
+from seawall.core.protocols import Policy
+from seawall.evaluation.bootstrap import Difference, Resamples, resample
+from seawall.evaluation.evaluate import Candidates
+from seawall.evaluation.judge import SCHEMA, Judgement, RunFacts, test_span
+from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
+from seawall.evaluation.portfolio_baselines import IDLE, PORTFOLIO_BASELINES, PortfolioRival
+from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
+from seawall.evaluation.portfolio_metrics import portfolio_metrics
+from seawall.evaluation.portfolio_stress import portfolio_stress
+from seawall.evaluation.verdict import Evidence, reach_verdict
+
+_INTERVALS = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
+
+
+def evaluate_portfolios(
+    candidates: Candidates,
+    setting: PortfolioSetting,
+    params: EvaluationParams,
+    facts: RunFacts,
+    on_progress: Callable[[str], Any] | None = None,
+) -> tuple[Judgement, PortfolioLedgers]:
+    """Backtest the ensemble, every seed and every rival over the same rows and costs, stress the ensemble, and judge it.
+
+    Args:
+        candidates: The trained policies.
+        setting: Where they are judged.
+        params: How.
+        facts: What the run was, for the reader.
+        on_progress: Called with the name of each policy before its backtest.
+
+    Returns:
+        The judgement, laid out as that of one series, and all ledgers.
+
+    Raises:
+        ConfigError: No seed was given.
+    """
+    if not candidates.seeds:
+        raise ConfigError("evaluation of 0 seeds was asked for; at least 1 is needed")
+    tell: Callable[[str], Any] = on_progress if on_progress is not None else lambda _name: None
+
+    def walked(name: str, policy: Policy) -> PortfolioLedger:
+        tell(name)
+        return portfolio_backtest(policy, setting)
+
+    ensemble = walked("ensemble", candidates.ensemble)
+    seeds = {seed: walked(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
+    rival = PortfolioRival(len(setting.panel.symbols), len(setting.panel), setting.rows.start, params.baselines.seed)
+    rivals = {name: walked(name, make(rival)) for name, make in PORTFOLIO_BASELINES.items()}
+    ledgers = PortfolioLedgers(ensemble, seeds, rivals)
+    tell("stress")
+    stressed = portfolio_stress(ensemble, setting, params.stress)
+    tell("judgement")
+    return judge_portfolios(ledgers, stressed, params, facts), ledgers
+
+
+def judge_portfolios(ledgers: PortfolioLedgers, stress: Mapping[str, Any], params: EvaluationParams, facts: RunFacts) -> Judgement:
+    """Judge ledgers by the rules of `verdict`, with bootstrap intervals of every figure.
+
+    Args:
+        ledgers: Of the ensemble, the seeds and the rivals.
+        stress: From `portfolio_stress`, of the ensemble.
+        params: Settings.
+        facts: What the run was.
+
+    Returns:
+        The judgement; every value is plain JSON, and None stands where a figure is undefined.
+    """
+    log_returns = {name: ledger.log_returns() for name, ledger in ledgers.named().items()}
+    resamples = resample(log_returns, ledgers.ensemble.periods_per_year, params.bootstrap)
+    metrics = {name: portfolio_metrics(_of_portfolio(ledger)) for name, ledger in ledgers.named().items()}
+    differences = {
+        name: resamples.difference("ensemble", name, float(np.mean(log_returns["ensemble"] - log_returns[name])))
+        for name in ledgers.baselines
+        if name != IDLE
+    }
+    seeds = {str(seed): metrics[f"seed {seed}"] for seed in ledgers.seeds}
+    evidence = _evidence(metrics["ensemble"], seeds, resamples, differences, (stress, facts))
+    document = {
+        "schema": SCHEMA,
+        "verdict": reach_verdict(evidence, params.verdict).to_dict(),
+        "ensemble": metrics["ensemble"],
+        "seeds": seeds,
+        "baselines": {name: metrics[name] for name in ledgers.baselines},
+        "intervals": {
+            "ensemble": _intervals(resamples, "ensemble"),
+            "seeds": {str(seed): _intervals(resamples, f"seed {seed}") for seed in ledgers.seeds},
+            "baselines": {name: _intervals(resamples, name) for name in ledgers.baselines},
+        },
+        "differences": {name: difference.to_dict() for name, difference in differences.items()},
+        "bootstrap": {"mean_block_bars": resamples.mean_block_bars, "confidence": resamples.confidence},
+        "guards": {"decisions": len(ledgers.ensemble.frame), "interventions": 0, "changed_exposure": 0, "by_reason": []},
+        "stress": dict(stress),
+        "test": test_span(ledgers.ensemble),
+        "run": asdict(facts),
+        "settings": params.model_dump(mode="json"),
+    }
+    return Judgement(json.loads(to_json(document, indent=None)))
+
+
+def _intervals(resamples: Resamples, name: str) -> dict[str, Any]:
+    return {measure: resamples.interval(measure, name).to_dict() for measure in _INTERVALS}
+
+
+def _evidence(
+    ensemble: Mapping[str, Any],
+    seeds: Mapping[str, Mapping[str, Any]],
+    resamples: Resamples,
+    differences: Mapping[str, Difference],
+    told: tuple[Mapping[str, Any], RunFacts],
+) -> Evidence:
+    stress, facts = told
+    return Evidence(
+        n_seeds=len(seeds),
+        mean_log_return=ensemble["mean_log_return"],
+        interval=resamples.interval("mean_log_return", "ensemble"),
+        differences=differences,
+        seed_returns=[metrics["total_return"] for metrics in seeds.values()],
+        trades=ensemble["trades"],
+        break_even=stress["break_even"],
+        delay=stress["delay"],
+        confidence=resamples.confidence,
+        lookahead=int(facts.data.get("lookahead", 0)),
+    )
+
+
+def _of_portfolio(ledger: Any) -> PortfolioLedger:
+    """Return a ledger of these ledgers as what it is; `Ledgers` knows the base class alone."""
+    return ledger
