@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from seawall.agents.ppo.batches import Batch
-from seawall.agents.ppo.params import PPOParams
 from seawall.core.files import replacing_folder, to_json
+
+
+class StepSizes(Protocol):
+    """What settings must say of a gradient step."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Step size at the start."""
+        ...
+
+    @property
+    def max_gradient_norm(self) -> float:
+        """To which gradients are scaled down."""
+        ...
 
 
 def save_failure(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
@@ -37,7 +50,7 @@ def save_failure(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str
     return folder
 
 
-def divergence(batch: Batch, windows: Tensor, params: PPOParams) -> str:
+def divergence(batch: Batch, windows: Tensor, params: StepSizes) -> str:
     """Return why a loss of a batch is not finite, and what to change.
 
     Args:

@@ -22,20 +22,14 @@ import torch
 from torch import Tensor
 
 from seawall.agents.distributions import distribution
-from seawall.agents.losses import (
-    approximate_kl,
-    clip_fraction,
-    clipped_surrogate,
-    clipped_value_loss,
-    explained_variance,
-    value_loss,
-)
+from seawall.agents.losses import clipped_surrogate, clipped_value_loss, explained_variance, value_loss
 from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
+from seawall.agents.ppo.diagnostics import LOSSES, actions_taken, step_diagnostics
 from seawall.agents.ppo.failure import divergence, save_failure
 from seawall.agents.ppo.params import PPOParams
-from seawall.agents.ppo.rollout import Collector, Rollout
+from seawall.agents.ppo.rollout import Collector, Rollout, check_fit
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
 from seawall.agents.schedule import Schedule, scheduled, share_done
@@ -45,8 +39,6 @@ from seawall.core.market import Market
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
 from seawall.nets.windows import WindowGatherer, feature_tensor
-
-_LOSSES: tuple[str, ...] = ("policy_loss", "value_loss", "entropy", "gradient_norm")
 
 
 class PPO:
@@ -133,7 +125,7 @@ class PPO:
             "value_mean": float(rollout.values[:-1].mean()),
             "mean_reward": float(rewards.mean()),
             **({} if np.isnan(rollout.turnover) else {"turnover": rollout.turnover}),
-            **self._actions_taken(rollout),
+            **actions_taken(self._distribution, rollout.actions, self.network.n_actions),
             "learning_rate": self._now(params.learning_rate, params.learning_rate_schedule),
             "steps": float(self.steps),
             "steps_per_second": rewards.size / (perf_counter() - started),
@@ -154,7 +146,7 @@ class PPO:
             bad = (~losses.isfinite()).any(1).nonzero()
             if len(bad):
                 self._stop(batches[int(bad[0])], losses[int(bad[0])])
-            epochs.append(self._diagnose(losses, log_ratios, clip_range))
+            epochs.append(step_diagnostics(losses, log_ratios, clip_range, params.max_gradient_norm))
             if params.target_kl is not None and epochs[-1]["approx_kl"] > params.target_kl:
                 break
         means = {name: float(np.mean([epoch[name] for epoch in epochs])) for name in epochs[0]}
@@ -174,16 +166,6 @@ class PPO:
         loss = policy_part + params.value_coefficient * value_part - entropy_coefficient * entropy_part
         norm = self._optimiser.step(loss, params.max_gradient_norm)
         return torch.stack((policy_part, value_part, entropy_part, norm)).detach(), log_ratio.detach().flatten()
-
-    def _diagnose(self, losses: Tensor, log_ratios: Tensor, clip_range: float) -> dict[str, float]:
-        """Return the diagnostics of one epoch, from losses (K, 4) of its steps and log-ratios of all samples."""
-        return {
-            **dict(zip(_LOSSES, losses.mean(0).tolist(), strict=True)),
-            "gradient_clipped": float((losses[:, -1] > self.params.max_gradient_norm).float().mean()),
-            "approx_kl": float(approximate_kl(log_ratios)),
-            "clip_fraction": float(clip_fraction(log_ratios, clip_range)),
-            "log_ratio_max": float(log_ratios.abs().max()),
-        }
 
     def _predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return preferences and values, of samples or of sequences."""
@@ -208,13 +190,6 @@ class PPO:
     def _now(self, value: float, schedule: Schedule) -> float:
         return scheduled(value, schedule, share_done(self.steps, self.params.total_steps))
 
-    def _actions_taken(self, rollout: Rollout) -> dict[str, float]:
-        proposed = self._distribution.proposals(rollout.actions)
-        if not self.network.n_actions:
-            return {"action_mean": float(proposed.mean()), "action_deviation": float(proposed.std())}
-        shares = torch.bincount(proposed.flatten(), minlength=self.network.n_actions) / proposed.numel()
-        return {f"action_share_{action}": share for action, share in enumerate(shares.tolist())}
-
     def _check_rewards(self, rollout: Rollout) -> None:
         if np.isfinite(rollout.rewards).all():
             return
@@ -223,7 +198,7 @@ class PPO:
         self._raise(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, {})
 
     def _stop(self, batch: Batch, seen: Tensor) -> NoReturn:
-        tallied: dict[str, float] = dict(zip(_LOSSES, seen.tolist(), strict=True))
+        tallied: dict[str, float] = dict(zip(LOSSES, seen.tolist(), strict=True))
         cause = divergence(batch, self._gather(batch.rows.flatten()), self.params)
         described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
         self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(batch), tallied)
@@ -279,13 +254,7 @@ class PPO:
 
 def _check(env: gymnasium.vector.VectorEnv[Any, Any, Any], network: ActorCritic, params: PPOParams) -> None:
     """Refuse parts that do not fit together."""
-    if env.num_envs != params.n_envs:
-        raise ConfigError(f"n_envs is {params.n_envs} and the environment steps {env.num_envs}; they must be the same")
-    space = env.single_action_space
-    fits = space == gymnasium.spaces.Discrete(network.n_actions) if network.n_actions else space.shape == (1,)
-    if not fits:
-        heads = f"{network.n_actions} numbered actions" if network.n_actions else "one number from -1 to 1"
-        raise ConfigError(f"the network chooses {heads} and the environment takes {space}; they must be the same")
+    check_fit(env, network, params.n_envs)
     if network.state_width and params.minibatch % params.steps_back:
         raise ConfigError(
             f"minibatch {params.minibatch} is no whole number of sequences of {params.steps_back} steps, from which a network "

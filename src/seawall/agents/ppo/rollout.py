@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
@@ -16,12 +16,31 @@ import torch
 from torch import Tensor
 
 from seawall.agents.distributions import Distribution
-from seawall.agents.ppo.params import PPOParams
+from seawall.core.errors import ConfigError
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
 
 Encode = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Takes rows, returns what policy and value see of the windows that end there."""
+
+
+class RolloutSizes(Protocol):
+    """What settings must say of a rollout."""
+
+    @property
+    def n_envs(self) -> int:
+        """N, environments."""
+        ...
+
+    @property
+    def n_steps(self) -> int:
+        """T, steps of each."""
+        ...
+
+    @property
+    def steps_back(self) -> int:
+        """Every so many steps what is remembered is kept."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +102,7 @@ class Collector:
         network: ActorCritic,
         encode: Encode,
         distribution: Distribution,
-        params: PPOParams,
+        params: RolloutSizes,
         seed: int,
         device: torch.device,
     ) -> None:
@@ -172,6 +191,21 @@ class Collector:
         if chosen is not None:
             rows, account = rows[chosen], account[chosen]
         return torch.tensor(rows, device=self.device), torch.tensor(account, device=self.device)
+
+
+def check_fit(env: gymnasium.vector.VectorEnv[Any, Any, Any], network: ActorCritic, n_envs: int) -> None:
+    """Refuse environments that a network or the settings do not fit.
+
+    Raises:
+        ConfigError: There are not `n_envs` of them, or the network's actions are not theirs.
+    """
+    if env.num_envs != n_envs:
+        raise ConfigError(f"n_envs is {n_envs} and the environment steps {env.num_envs}; they must be the same")
+    space = env.single_action_space
+    fits = space == gymnasium.spaces.Discrete(network.n_actions) if network.n_actions else space.shape == (1,)
+    if not fits:
+        heads = f"{network.n_actions} numbered actions" if network.n_actions else "one number from -1 to 1"
+        raise ConfigError(f"the network chooses {heads} and the environment takes {space}; they must be the same")
 
 
 def _targets(env: Any) -> np.ndarray | None:
