@@ -1,0 +1,231 @@
+"""A run of a portfolio from its recipe to its judgement; its folder is laid out as that of a run over one series."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from seawall import __version__
+from seawall.agents.bundle import load_bundle, save_bundle
+from seawall.core.errors import DataError
+from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
+from seawall.core.files import write_json, write_text
+from seawall.core.logs import run_logger
+from seawall.core.run_folder import RunFolder
+from seawall.evaluation.evaluate import Candidates
+from seawall.evaluation.judge import Judgement, RunFacts
+from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
+from seawall.evaluation.portfolio_report import render_portfolio_report
+from seawall.recipes.experiment import SeedSummary, kept_plugins, training_summary
+from seawall.recipes.files import dump_yaml, load_mapping, parse_yaml
+from seawall.recipes.plugins import keep_plugins, load_kept
+from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
+from seawall.recipes.portfolio_parts import PortfolioParts
+from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
+from seawall.recipes.run_bundle import seed_progress
+from seawall.simulator.actions.weights import weight_scheme
+from seawall.training.checkpoint import load_checkpoint
+from seawall.training.device import resolve_device
+from seawall.training.rl import train
+from seawall.training.threads import use_threads
+from seawall.training.tracking import TensorBoardScalars
+
+
+def load(reference: str, overrides: Sequence[str] = ()) -> PortfolioRecipe:
+    """Load, override and validate a recipe of a portfolio.
+
+    Args:
+        reference: A shipped recipe's name, or the path of a YAML or JSON file.
+        overrides: ``section.key=value`` each.
+
+    Raises:
+        ConfigError: Something is missing, misspelt or out of range; the message names it, its value and what is allowed.
+    """
+    return validate_portfolio(load_mapping(reference, overrides), reference)
+
+
+def create_run(recipe: PortfolioRecipe, runs: Path, data_root: Path) -> RunFolder:
+    """Prepare a recipe's data and open a run folder for it.
+
+    Args:
+        recipe: What to run.
+        runs: Folder of all runs.
+        data_root: Folder of imported bars.
+
+    Raises:
+        ConfigError: The device is not there.
+        DataError: The data cannot be used; no folder is left behind.
+    """
+    resolve_device(recipe.device)
+    data = prepare_portfolio(recipe, data_root)
+    run = RunFolder.create(runs, recipe.name, recipe.digest())
+    try:
+        data.save(run)
+        write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
+        keep_plugins(recipe.plugins, run.path)
+        heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
+        write_text(run.recipe, f"{heading}\n{dump_yaml(recipe.model_dump(mode='json'))}")
+    except BaseException:
+        shutil.rmtree(run.path)
+        raise
+    return run
+
+
+def load_run(run: RunFolder) -> PortfolioRecipe:
+    """Read the resolved recipe of a run.
+
+    Raises:
+        DataError: The run has no recipe, or it is damaged.
+    """
+    try:
+        text = run.recipe.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{run.recipe} cannot be read: {error}") from error
+    mapping = parse_yaml(text, str(run.recipe))
+    if not isinstance(mapping, dict):
+        raise DataError(f"{run.recipe} is damaged: it holds no recipe")
+    load_kept(kept_plugins(run, mapping), run.path)
+    return validate_portfolio(mapping, str(run.recipe))
+
+
+def parts_of(run: RunFolder) -> PortfolioParts:
+    """Return the parts of a run, on its own data."""
+    return PortfolioParts(load_run(run), PortfolioDataset.load(run))
+
+
+def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
+    """Train one seed of a run; called in a process of its own. A checkpoint that is there is continued."""
+    run = RunFolder(Path(path))
+    parts = parts_of(run)
+    use_threads(parts.recipe.training.threads)
+    learner = parts.learner(seed)
+    learner.failure_folder = run.path / "failures"
+    with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
+        result = train(
+            learner,
+            evaluate=parts.validation_growth,
+            params=parts.recipe.training,
+            folder=run.checkpoint(seed),
+            should_stop=channel.should_stop,
+            on_progress=channel.send,
+            logger=run_logger(run.log, seed=seed),
+            scalars=scalars,
+        )
+    score = result.best_score if result.best_step >= 0 else None
+    return SeedSummary(seed, result.best_step, score, result.steps, result.seconds, result.history, result.warnings)
+
+
+def train_run(
+    run: RunFolder, on_progress: Callable[[int, dict[str, Any]], None] = lambda _seed, _report: None
+) -> list[SeedSummary]:
+    """Train every seed of a run, as many at once as the recipe allows, and save the bundle of their best weights.
+
+    Args:
+        run: A prepared run; seeds that were interrupted go on from their checkpoints.
+        on_progress: Called with the seed and what `training.rl.train` reports.
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on. The bundle then holds the best weights so far of the seeds that have some.
+    """
+    recipe = load_run(run)
+    seeds, wanted = recipe.training.seeds, recipe.training.workers
+    workers = max(1, available_cores() // recipe.training.threads) if wanted == "auto" else wanted
+    tasks = [(str(run.path), seed) for seed in seeds]
+    try:
+        summaries = fan_out(
+            train_seed, tasks, workers=min(workers, len(tasks)), on_progress=lambda number, told: on_progress(seeds[number], told)
+        )
+    except Interrupted:
+        save_portfolio_bundle(run, complete=False)
+        raise
+    save_portfolio_bundle(run, complete=True)
+    write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries]})
+    return summaries
+
+
+def save_portfolio_bundle(run: RunFolder, *, complete: bool) -> None:
+    """Save the best weights of each seed that has some as the run's bundle; where none has, nothing is saved.
+
+    Args:
+        run: The run.
+        complete: Whether every seed was trained to its end.
+
+    Raises:
+        DataError: A checkpoint is gone or damaged, or the disk is full.
+    """
+    parts = parts_of(run)
+    recipe, data = parts.recipe, parts.data.dataset
+    found = {seed: load_checkpoint(run.checkpoint(seed)) for seed in recipe.training.seeds}
+    progress = [seed_progress(seed, checkpoint) for seed, checkpoint in found.items()]
+    members: dict[int, Mapping[str, Tensor]] = {}
+    for told, (seed, checkpoint) in zip(progress, found.items(), strict=True):
+        if checkpoint is None and complete:
+            raise DataError(f"the checkpoint {run.checkpoint(seed)} is gone; go on with: seawall resume {run.path}")
+        if checkpoint is not None and (complete or told["best_step"] is not None):
+            members[seed] = checkpoint.best
+    if not members:
+        return
+    manifest = {
+        **parts.manifest(),
+        "recipe": recipe.model_dump(mode="json"),
+        "recipe_hash": recipe.digest(),
+        "scaler": data.scaler.to_dict(),
+        "costs": recipe.costs.model_dump(),
+        "guards": {},
+        "data": data.facts,
+        "seeds": list(members),
+        "complete": complete,
+        "progress": progress,
+    }
+    save_bundle(run.bundle, manifest, list(members.values()))
+
+
+def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: None) -> Judgement:
+    """Backtest a run's ensemble, its seeds and the rivals on its test rows, judge them, and keep metrics, ledgers and report.
+
+    Args:
+        run: A trained run.
+        on_progress: Called with the name of each policy before its backtest.
+
+    Returns:
+        The judgement; its ``document`` is what ``metrics.json`` holds.
+
+    Raises:
+        DataError: The run is not trained to its end, or its bundle does not fit.
+    """
+    parts = parts_of(run)
+    recipe = parts.recipe
+    use_threads(recipe.training.threads)
+    summaries = training_summary(run)["seeds"]
+    bundle = load_bundle(run.bundle)
+    ensemble, members = parts.policies(bundle)
+    candidates = Candidates(ensemble, dict(zip(bundle.manifest["seeds"], members, strict=True)))
+    warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
+    setting = parts.setting(parts.data.dataset.split.test)
+    judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, _facts(run, parts, warnings), on_progress)
+    ledgers.write(run.ledger)
+    judgement.write(run.metrics)
+    render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), run.report)
+    return judgement
+
+
+def _facts(run: RunFolder, parts: PortfolioParts, warnings: Sequence[str]) -> RunFacts:
+    recipe, data = parts.recipe, parts.data.dataset
+    return RunFacts(
+        recipe=recipe.name,
+        recipe_hash=recipe.digest(),
+        symbol=data.facts["symbol"],
+        timeframe=data.facts["timeframe"],
+        costs=recipe.costs.model_dump(),
+        data=data.facts,
+        split=data.dates(),
+        scheme=weight_scheme("portfolio_weights", parts.data.panel.symbols).spec(),
+        warnings=tuple(warnings),
+        command=f"seawall train {run.recipe}",
+        version=__version__,
+    )
