@@ -139,6 +139,14 @@ def test_quantiles_begin_near_those_of_a_normal_distribution(n_quantiles):
     torch.testing.assert_close(found, wanted.expand(2, -1), rtol=1e-4, atol=1e-5)
 
 
+def test_quantiles_begin_where_they_are_told_to():
+    head = QuantileHead(10, QuantileHeadParams(n_quantiles=4), 2)
+    head.draw(torch.Generator().manual_seed(1))
+    wanted = torch.tensor([[-2.0, -0.5, 0.1, 3.0], [0.0, 0.001, 0.5, 40.0]])
+    head.begin_at(wanted)
+    torch.testing.assert_close(head(torch.zeros(1, 10))[0], wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_levels_of_quantiles_are_even():
     assert QuantileHeadParams().levels == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], rel=1e-12)
 

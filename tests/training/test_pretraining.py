@@ -10,6 +10,7 @@ from seawall.core.errors import DataError
 from seawall.core.fan_out import Interrupted
 from seawall.core.market import Market, RowRange
 from seawall.training.pretraining.driver import pretrain
+from seawall.training.pretraining.judging import baseline_measures, measure, skills
 from seawall.training.pretraining.lessons import Lessons
 
 
@@ -103,6 +104,28 @@ def test_a_training_stops_when_validation_gets_no_better(small, tmp_path):
     result = run(pretrainer(lessons), tmp_path)
     assert (len(result.history), result.best_epoch, result.steps) == (3, 1, 12)
     assert result.history[0] == pytest.approx(result.history[2], rel=1e-6)
+    assert (
+        "the regimes head is no better than the frequencies of the regimes: the encoder learned nothing from it" in result.warnings
+    )
+
+
+def test_heads_begin_at_what_anyone_could_say(small):
+    lessons = lessons_of(small)
+    _, found = pretrainer(lessons).judge()
+    own = skills(found, baseline_measures(lessons, lessons.judged(), 1))
+    # Their last layers' weights are a hundredth of a hidden layer's, so the first forecasts are near their biases.
+    assert [own["regimes"], own["levels"], own["quantiles"]] == pytest.approx([0.0] * 3, abs=0.01)
+    untold = pretrainer(lessons).network
+    untold.heads["levels"][-1].bias.data.zero_()
+    zero = measure(untold.eval(), lessons, lessons.judged(), 1)
+    assert skills(zero, baseline_measures(lessons, lessons.judged(), 1))["levels"] < -0.2
+
+
+def test_a_head_that_learned_nothing_is_named(small, tmp_path):
+    learner = pretrainer(lessons_of(small, learning_rate=1e-30, final_learning_rate=0.0))
+    with torch.no_grad():
+        learner.network.heads["regimes"][-1].bias.copy_(torch.tensor([0.0, 0.0, 0.0, 9.0]))
+    result = run(learner, tmp_path)
     assert (
         "the regimes head is no better than the frequencies of the regimes: the encoder learned nothing from it" in result.warnings
     )

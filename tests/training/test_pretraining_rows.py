@@ -60,9 +60,11 @@ def test_no_bar_that_training_knows_is_as_late_as_any_that_validation_sees(steps
     assert known_until < market.timestamps[split.validation - window + 1].min()
     assert set(split.train) <= set(rows)
     assert (np.diff(market.timestamps[split.train]) >= 0).all()
-    # Everything from the cut on is judged on, about the share that was asked for.
+    # Everything from the cut on is judged on, rows of one time together; about the share that was asked for.
     assert market.timestamps[split.validation].min() > market.timestamps[split.train].max()
     assert len(split.validation) >= validation * len(rows) - 1e-9
+    cut = market.timestamps[split.validation].min()
+    assert set(split.validation) == set(rows[market.timestamps[rows] >= cut])
 
 
 def test_the_purge_and_the_embargo_by_hand():

@@ -29,6 +29,7 @@ from seawall.nets.weights import draw_layer, initialise
 
 HEADS = ("candles", "regimes", "levels", "quantiles")
 OUTPUT_GAIN = 0.01
+_LEAST_GAP = 1e-4
 
 
 class HeadParams(Params):
@@ -164,12 +165,17 @@ class QuantileHead(nn.Module):
         """Draw the weights, and set the biases such that the forecasts start as a standard normal's."""
         draw_layer(self.hidden, sqrt(2.0), generator)
         draw_layer(self.output, OUTPUT_GAIN, generator)
-        at = torch.tensor([NormalDist().inv_cdf(level) for level in self.levels])
-        gaps = at.diff()
-        biases = torch.cat((gaps[: self.middle], at[self.middle : self.middle + 1], gaps[self.middle :]))
-        inverse = torch.where(torch.arange(len(at)) == self.middle, biases, (biases.expm1()).log())
-        with torch.no_grad():
-            self.output.bias.copy_(inverse.repeat(self.horizons))
+        normal = torch.tensor([NormalDist().inv_cdf(level) for level in self.levels])
+        self.begin_at(normal.expand(self.horizons, -1))
+
+    @torch.no_grad()
+    def begin_at(self, quantiles: Tensor) -> None:
+        """Set the biases such that the forecasts are some quantiles, ascending, shape (H, Q), wherever the weights are 0."""
+        gaps = quantiles.diff(dim=-1).clamp(min=_LEAST_GAP)
+        # What softplus turns into the gap.
+        steps = (gaps.expm1()).log()
+        middle = quantiles[:, self.middle : self.middle + 1]
+        self.output.bias.copy_(torch.cat((steps[:, : self.middle], middle, steps[:, self.middle :]), -1).flatten())
 
     def forward(self, encodings: Tensor) -> Tensor:
         """Return quantiles, ascending, shape (B, H, Q), of encodings (B, width)."""
@@ -222,6 +228,19 @@ class PretrainingNetwork(nn.Module):
         last = [head[-1] for head in self.heads.values() if isinstance(head, nn.Sequential)]
         initialise(self, dict.fromkeys(last, OUTPUT_GAIN), generator)
         self.register_buffer("quantile_levels", torch.tensor(params.quantiles.levels), persistent=False)
+
+    @torch.no_grad()
+    def begin_at(self, outputs: dict[str, Tensor]) -> None:
+        """Let every head begin near what anyone could say, so that what it learns is the encoder's and not the base rates.
+
+        Args:
+            outputs: By head, shapes as of `forward` without the batch and the bars: (K,), (classes,), (cells,) and (H, Q).
+        """
+        for name, head in self.heads.items():
+            if isinstance(head, QuantileHead):
+                head.begin_at(outputs[name])
+            elif isinstance(head, nn.Sequential):
+                head[-1].bias.copy_(outputs[name])  # pyright: ignore[reportCallIssue]
 
     def forward(self, batch: PretrainingBatch) -> dict[str, Tensor]:
         """Return what each head makes of a batch, by name.

@@ -12,36 +12,40 @@ _LEAST = 1e-4
 
 
 class NaiveForecasts:
-    """Always the same: the mean candle, the frequencies of the regimes, the mean heatmap, the empirical quantiles."""
+    """Always the same: the mean candle, the frequencies of the regimes, the mean heatmap, the empirical quantiles.
+
+    Attributes:
+        outputs: By head that is on: a candle (K,), log frequencies (classes,), logits of cells (cells,), quantiles (H, Q).
+    """
 
     def __init__(self, lessons: Lessons) -> None:
         """Fit on the training rows."""
         candles, regimes, heatmaps, returns = lessons.targets(lessons.train)
         heads = lessons.params.heads
-        self.on = heads.on
-        self._candle = candles.mean(0)
         counts = torch.bincount(regimes.clamp(min=0), minlength=lessons.sizes.regimes).double()
-        self._regimes = (counts / counts.sum()).clamp(min=_LEAST).log().float()
-        self._heatmap = heatmaps.mean(0).clamp(_LEAST, 1.0 - _LEAST).logit()
-        levels = torch.tensor(heads.quantiles.levels, dtype=torch.float64)
-        ordered = returns.double().sort(0).values
-        # torch.quantile refuses more than 2^24 numbers; this is the same linear rule.
-        place = levels.to(ordered.device) * (len(ordered) - 1)
-        below = place.floor().long()
-        above = (below + 1).clamp(max=len(ordered) - 1)
-        share = (place - below)[:, None]
-        self._quantiles = (ordered[below] * (1.0 - share) + ordered[above] * share).T.float()
+        found = {
+            "candles": candles.mean(0),
+            "regimes": (counts / counts.sum()).clamp(min=_LEAST).log().float(),
+            "levels": heatmaps.mean(0).clamp(_LEAST, 1.0 - _LEAST).logit(),
+            "quantiles": _quantiles(returns, heads.quantiles.levels),
+        }
+        self.outputs = {name: output for name, output in found.items() if name in heads.on}
 
     def __call__(self, batch: PretrainingBatch) -> dict[str, Tensor]:
         """Return what a network returns, of the heads that are on."""
         n, window = batch.masks.shape
-        found = {
-            "candles": self._candle.expand(n, window, -1),
-            "regimes": self._regimes.expand(n, -1),
-            "levels": self._heatmap.expand(n, -1),
-            "quantiles": self._quantiles.expand(n, -1, -1),
-        }
-        return {name: forecast for name, forecast in found.items() if name in self.on}
+        shapes = {"candles": (n, window)}
+        return {name: output.expand(*shapes.get(name, (n,)), *output.shape) for name, output in self.outputs.items()}
+
+
+def _quantiles(values: Tensor, levels: tuple[float, ...]) -> Tensor:
+    """Return empirical quantiles, shape (H, Q), of values (N, H); torch.quantile takes no more than 2^24 of them."""
+    ordered = values.double().sort(0).values
+    place = torch.tensor(levels, dtype=torch.float64, device=values.device) * (len(ordered) - 1)
+    below = place.floor().long()
+    above = (below + 1).clamp(max=len(ordered) - 1)
+    share = (place - below)[:, None]
+    return (ordered[below] * (1.0 - share) + ordered[above] * share).T.float()
 
 
 def interpolated_candles(batch: PretrainingBatch) -> dict[str, Tensor]:

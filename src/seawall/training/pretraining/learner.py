@@ -14,6 +14,7 @@ from seawall.agents.state import host_weights, load_weights
 from seawall.core.seeding import generator
 from seawall.nets.pretraining import PretrainingNetwork
 from seawall.nets.pretraining_masks import span_masks
+from seawall.training.pretraining.baselines import NaiveForecasts
 from seawall.training.pretraining.judging import Measures, measure
 from seawall.training.pretraining.lessons import Lessons
 
@@ -30,7 +31,7 @@ class Pretrainer:
     """
 
     def __init__(self, network: PretrainingNetwork, lessons: Lessons, seed: int) -> None:
-        """Take over a network; its parameters become views of one block.
+        """Take over a network: its heads begin at what anyone could say, and its parameters become views of one block.
 
         Args:
             network: On the device of the lessons.
@@ -43,6 +44,7 @@ class Pretrainer:
         self.batch_size = min(self.params.batch_size, drawn)
         self.steps, self.steps_per_epoch = 0, drawn // self.batch_size
         self.total_steps = self.steps_per_epoch * self.params.epochs
+        network.begin_at(NaiveForecasts(lessons).outputs)
         self._optimiser = BlockAdamW(network, self.params.weight_decay)
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
