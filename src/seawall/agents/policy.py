@@ -76,7 +76,7 @@ class NetworkPolicy:
             probabilities = self.probabilities(observation)
             return choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
         mean, spread = self.numbers(observation)
-        return _number([mean], [spread], deterministic, self.generator), {"spread": spread}
+        return choose_number([mean], [spread], deterministic, self.generator), {"spread": spread}
 
     def probabilities(self, observation: Observation) -> np.ndarray:
         """Return the probability of each action, float32, shape (N, n_actions). A memory goes one bar on."""
@@ -153,7 +153,7 @@ class EnsemblePolicy:
             probabilities = np.mean([member.probabilities(observation) for member in self.members], axis=0)
             return choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
         means, spreads = zip(*(member.numbers(observation) for member in self.members), strict=True)
-        return _number(means, spreads, deterministic, self.generator), {"spread": np.mean(spreads, axis=0)}
+        return choose_number(means, spreads, deterministic, self.generator), {"spread": np.mean(spreads, axis=0)}
 
 
 def choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
@@ -169,10 +169,20 @@ def choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.
     return (drawn >= cumulative).sum(1).astype(np.int64)
 
 
-def _number(
+def choose_number(
     means: Sequence[np.ndarray], spreads: Sequence[np.ndarray], deterministic: bool, generator: np.random.Generator | None
 ) -> np.ndarray:
-    """Return one number from -1 to 1 for each environment, of members' means and deviations before they are squashed."""
+    """Return one number from -1 to 1 for each environment: the mean of the members' squashed means, or a sample of one member.
+
+    Args:
+        means: Of each member, before they are squashed, shape (N,).
+        spreads: Deviations of each member, likewise.
+        deterministic: Take the mean rather than a sample.
+        generator: Source of the samples.
+
+    Raises:
+        ConfigError: A sample is asked for without a generator.
+    """
     if deterministic:
         return np.mean([np.tanh(mean) for mean in means], axis=0)
     source, n = _given(generator), len(means[0])

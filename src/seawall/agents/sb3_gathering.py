@@ -5,7 +5,7 @@ The policy is shown a row and an account; the windows come out of one block that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,13 @@ class FeatureSource:
         """Take the features of a market; nothing is copied."""
         self.names = market.feature_names
         self.features = feature_tensor(market.features)
+
+    @classmethod
+    def unknown(cls, names: Sequence[str]) -> FeatureSource:
+        """Return a source of columns without any rows, for a policy that is shown its windows."""
+        source = cls.__new__(cls)
+        source.__setstate__({"names": tuple(names)})
+        return source
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is saved with a model."""
@@ -94,7 +101,11 @@ class GatheringExtractor(BaseFeaturesExtractor):
         # Recurrent agents pad sequences with zeros, and ignore what comes of them: row 0 is shown the first whole window.
         rows = (parts[:, 0] * ROW_BASE + parts[:, 1]).clamp_min(self.window - 1)
         windows = WindowGatherer(self.features, self.window)(rows)
-        return torch.cat([observations["account"], self.encoder(windows)], dim=1)
+        return self.join(windows, observations["account"])
+
+    def join(self, windows: Tensor, account: Tensor) -> Tensor:
+        """Return account rows (B, A) and what the encoder makes of windows (B, L, F), side by side, shape (B, A + width)."""
+        return torch.cat([account, self.encoder(windows)], dim=1)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """A Stable-Baselines3 vector environment: N accounts stepped in one compiled call, without processes.
 
-Stable-Baselines3 comes with the extra ``zoo`` and is imported in this module and in `seawall.agents.sb3_gathering` alone.
+Stable-Baselines3 comes with the extra ``zoo`` and is imported in this module, in `seawall.agents.sb3_gathering` and in
+`seawall.agents.zoo` alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.rows import ROW_BASE, ROW_PARTS, split_rows
 from seawall.envs.one_account import OneAccount
 from seawall.envs.vector import TradingVectorEnv
@@ -182,6 +183,24 @@ class SB3VecEnv(VecEnv):
             "reward_terms": [dict(zip(reward.names, sums, strict=True)) for sums in reward.sums[:, ended].T.tolist()],
         }
         return [dict(zip(facts, values, strict=True)) for values in zip(*facts.values(), strict=True)]
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""
+        return {**self.batch.state_dict(), "returns": self._returns.copy(), "lengths": self._lengths.copy()}
+
+    def load_state_dict(self, saved: dict[str, np.ndarray]) -> None:
+        """Take back what `state_dict` returned, in an environment made with the same settings.
+
+        Raises:
+            DataError: An array is missing or has another shape.
+        """
+        kept = dict(saved)
+        missing = {"returns", "lengths"} - set(kept)
+        if missing:
+            raise DataError(f"saved environment lacks {sorted(missing)}")
+        returns, lengths = kept.pop("returns"), kept.pop("lengths")
+        self.batch.load_state_dict(kept)
+        self._returns[:], self._lengths[:] = returns, lengths
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
         """Return an attribute of some accounts, one value for each.

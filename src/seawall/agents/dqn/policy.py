@@ -49,7 +49,7 @@ class QPolicy:
             IndexError: A window would start before the market's first row.
         """
         values = self.values(observation)
-        return _choose(values, deterministic, self.generator), {"values": values}
+        return choose_by_value(values, deterministic, self.generator), {"values": values}
 
     def values(self, observation: Observation) -> np.ndarray:
         """Return the expected discounted sum of rewards after each action, in units of reward, float32, shape (N, n_actions)."""
@@ -82,10 +82,15 @@ class QEnsemble:
             Actions, int64, shape (N,); and ``values``, float32, shape (N, n_actions).
         """
         values = np.mean([member.values(observation) for member in self.members], axis=0)
-        return _choose(values, deterministic, self.generator), {"values": values}
+        return choose_by_value(values, deterministic, self.generator), {"values": values}
 
 
-def _choose(values: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
+def choose_by_value(values: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:
+    """Return the best action of each row of values (N, n_actions), or now and then a random one; int64, shape (N,).
+
+    Raises:
+        ConfigError: A random action is asked for without a generator.
+    """
     if deterministic:
         return values.argmax(1)
     if generator is None:

@@ -1,0 +1,158 @@
+"""Networks of the zoo as policies: one network, or an ensemble that averages what its members would do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from seawall.agents.dqn.policy import choose_by_value
+from seawall.agents.policy import choose, choose_number
+from seawall.agents.zoo.network import ZooNetwork
+from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.protocols import Observation
+from seawall.nets.windows import ObservedWindows
+
+
+class ZooPolicy:
+    """One network.
+
+    Windows are gathered on the host from the market of each observation, so live's growing tail costs nothing extra.
+    RecurrentPPO goes on from one call of `act` to the next: `begin` starts an episode with nothing remembered, and `memory` and
+    `resume` take what is remembered out and put it back.
+    """
+
+    def __init__(self, network: ZooNetwork, window: int, device: str = "cpu", generator: np.random.Generator | None = None) -> None:
+        """Take a network as it is; later changes of its weights are followed.
+
+        Args:
+            network: Moved to the device.
+            window: L, rows that the network sees.
+            device: Where the network runs.
+            generator: Source of sampled actions; without it only deterministic ones are given.
+        """
+        self.network, self.window, self.device = network.to(device), window, torch.device(device)
+        self.generator = generator
+        self._windows = ObservedWindows(window)
+        self._memory: torch.Tensor | None = None
+
+    def begin(self, n: int) -> None:
+        """Start an episode in n environments: nothing is remembered."""
+        self._memory = torch.zeros(n, self.network.state_width, device=self.device)
+
+    @property
+    def memory(self) -> np.ndarray:
+        """What is remembered of each environment's bars, float32, shape (N, S); a copy, without columns for most algorithms."""
+        return np.zeros((0, self.network.state_width), np.float32) if self._memory is None else self._memory.cpu().numpy().copy()
+
+    def resume(self, memory: np.ndarray) -> None:
+        """Go on from what `memory` told.
+
+        Raises:
+            ConfigError: It is of another network.
+        """
+        if memory.ndim != 2 or memory.shape[1] != self.network.state_width:
+            raise ConfigError(f"a memory of shape {memory.shape} is not this network's; (N, {self.network.state_width}) is needed")
+        self._memory = torch.tensor(memory, dtype=torch.float32, device=self.device)
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Choose an action for each environment.
+
+        Args:
+            observation: What is known at the close of the bar; its first row must have a whole window before it.
+            deterministic: Take the likeliest or the best action rather than a sample; a sample of DQN and QRDQN is the best action
+                save for one in 20, which is random.
+
+        Returns:
+            Actions, int64, shape (N,), and ``probabilities`` (PPO, A2C, RecurrentPPO) or ``values`` (DQN, QRDQN, in units
+            of reward), float32, shape (N, n_actions); of SAC numbers from -1 to 1, float32, shape (N,), and their ``spread``: the
+            deviation before they are squashed.
+
+        Raises:
+            ConfigError: A sample is asked of a policy without a generator.
+            IndexError: A window would start before the market's first row.
+            InvariantError: A network that remembers is shown another number of environments than it began with.
+        """
+        return _decided([self], observation, deterministic, self.generator)
+
+    @torch.inference_mode()
+    def scores(self, observation: Observation) -> np.ndarray:
+        """Return what a decision is made by, as `ZooNetwork.forward` has it, float32. A memory goes one bar on."""
+        windows = self._windows(observation).to(self.device)
+        if self._memory is None or (not self.network.state_width and len(self._memory) != len(windows)):
+            self.begin(len(windows))
+        memory = self._memory
+        if memory is None or len(memory) != len(windows):
+            began = 0 if memory is None else len(memory)
+            raise InvariantError(f"a policy that remembers {began} environments was shown {len(windows)}; call begin first")
+        scores, self._memory = self.network(windows, torch.as_tensor(observation.account).to(self.device), memory)
+        return scores.cpu().numpy()
+
+
+class ZooEnsemble:
+    """Networks of several seeds of one algorithm: the mean of their probabilities, values or squashed numbers decides."""
+
+    def __init__(self, members: Sequence[ZooPolicy], generator: np.random.Generator | None = None) -> None:
+        """Take the members.
+
+        Args:
+            members: At least one, of one algorithm.
+            generator: Source of sampled actions; without it only deterministic ones are given.
+
+        Raises:
+            ConfigError: There is no member, or they are of several algorithms.
+        """
+        if not members:
+            raise ConfigError("an ensemble of 0 members cannot act; at least 1 is needed")
+        algorithms = sorted({member.network.algorithm for member in members})
+        if len(algorithms) > 1:
+            raise ConfigError(f"an ensemble is of one algorithm; got {', '.join(algorithms)}")
+        self.members, self.generator = tuple(members), generator
+
+    def begin(self, n: int) -> None:
+        """Start an episode in n environments: no member remembers anything."""
+        for member in self.members:
+            member.begin(n)
+
+    @property
+    def memory(self) -> np.ndarray:
+        """What the members remember, side by side; float32, shape (N, S of all of them)."""
+        return np.concatenate([member.memory for member in self.members], axis=1)
+
+    def resume(self, memory: np.ndarray) -> None:
+        """Go on from what `memory` told.
+
+        Raises:
+            ConfigError: It is of another ensemble.
+        """
+        edges = np.cumsum([member.network.state_width for member in self.members])
+        if memory.ndim != 2 or memory.shape[1] != edges[-1]:
+            raise ConfigError(f"a memory of shape {memory.shape} is not this ensemble's; (N, {edges[-1]}) is needed")
+        for member, part in zip(self.members, np.split(memory, edges[:-1], axis=1), strict=True):
+            member.resume(part)
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Choose as `ZooPolicy.act` does, by what its members would do on average.
+
+        A sampled number is that of one member, drawn evenly.
+
+        Returns:
+            As `ZooPolicy.act`; ``spread`` is the members' mean.
+        """
+        return _decided(self.members, observation, deterministic, self.generator)
+
+
+def _decided(
+    members: Sequence[ZooPolicy], observation: Observation, deterministic: bool, generator: np.random.Generator | None
+) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+    """Return the actions of members together, and their details."""
+    scores = [member.scores(observation) for member in members]
+    algorithm = members[0].network.algorithm
+    if algorithm == "SAC":
+        means, spreads = [each[:, 0] for each in scores], [each[:, 1] for each in scores]
+        return choose_number(means, spreads, deterministic, generator), {"spread": np.mean(spreads, axis=0)}
+    mean = np.mean(scores, axis=0)
+    if algorithm in ("DQN", "QRDQN"):
+        return choose_by_value(mean, deterministic, generator), {"values": mean}
+    return choose(mean, deterministic, generator), {"probabilities": mean}
