@@ -28,7 +28,7 @@ def test_a_feature_that_looks_one_bar_ahead_changes_a_decision(tmp_path, monkeyp
         return block
 
     monkeypatch.setattr(portfolio_leakcheck, "anchored_block", ahead)
-    decisions = check_portfolio(recipe(), tmp_path, n_bars=1_000)[-1]
+    decisions = check_portfolio(recipe(), tmp_path, n_bars=1_000, parts=("decisions",))[0]
     assert decisions.verdict == "leak"
     assert {finding.bars_ahead for finding in decisions.findings if finding.column.startswith("target.")} == {1}
 
@@ -42,6 +42,6 @@ def test_a_scaler_that_is_fitted_on_later_rows_is_found(tmp_path, monkeypatch):
         )
 
     monkeypatch.setattr(FeaturedPanel, "scaler", late)
-    scaler = check_portfolio(recipe(), tmp_path, n_bars=1_000)[1]
+    scaler = check_portfolio(recipe(), tmp_path, n_bars=1_000, parts=("scaler",))[0]
     assert scaler.verdict == "leak"
     assert np.all([finding.to_the_end for finding in scaler.findings])

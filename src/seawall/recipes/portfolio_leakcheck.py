@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from seawall.recipes.portfolio_dataset import FeaturedPanel, PortfolioDataset, f
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_schema import PortfolioRecipe, RegimePanel
 
-PARTS = ("features", "scaler", "split", "decisions")
+PARTS: tuple[str, ...] = ("features", "scaler", "split", "decisions")
 _DECISIONS, _DECISIONS_AFTER = 200, 50
 Worlds = Mapping[str, World]
 
@@ -38,6 +38,7 @@ def check_portfolio(
     n_bars: int = RECIPE_BARS,
     seed: int = 0,
     done: Callable[[str], None] = lambda _part: None,
+    parts: Sequence[str] = PARTS,
 ) -> list[Judgement]:
     """Judge the features, scaler, split and decisions of a recipe on its own bars.
 
@@ -47,6 +48,7 @@ def check_portfolio(
         n_bars: At most so many of the first bars are used.
         seed: Of the altered futures.
         done: Called with the name of each part after it.
+        parts: Which of `PARTS` are judged.
 
     Raises:
         DataError: The bars are missing, bad, or too few.
@@ -56,9 +58,10 @@ def check_portfolio(
     made = _first(recipe, featured_panel(recipe, data_root), n_bars)
     frames = {symbol: made.panel.bars(symbol).drop(columns="stale") for symbol in made.panel.symbols}
     worlds = {symbol: World.of(bars, seed + place) for place, (symbol, bars) in enumerate(frames.items())}
+    judges = dict(zip(PARTS, (_features, _scaler, _split, _decisions), strict=True))
     judgements: list[Judgement] = []
-    for name, judge in zip(PARTS, (_features, _scaler, _split, _decisions), strict=True):
-        judgements.append(judge(recipe, made, worlds))
+    for name in parts:
+        judgements.append(judges[name](recipe, made, worlds))
         done(name)
     return judgements
 
