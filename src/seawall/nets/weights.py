@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 FORGET_BIAS = 1.0
+_NORMS = nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, nn.modules.batchnorm._NormBase
+"""Layers that begin as ones and zeros, whatever is drawn."""
 
 
 @runtime_checkable
@@ -24,6 +26,8 @@ class DrawsOwn(Protocol):
 
 def initialise(network: nn.Module, gains: Mapping[nn.Module, float], generator: torch.Generator | None) -> None:
     """Draw orthogonal weights, with zero biases, of dense layers and convolutions, and let modules that can draw their own.
+
+    Other layers with `reset_parameters` draw as torch lets them, but from the same source, so that the seed alone decides.
 
     Args:
         network: Changed in place.
@@ -45,8 +49,17 @@ def _initialise(
         return
     if isinstance(module, (nn.Linear, nn.Conv1d)):
         draw_layer(module, gains.get(module, sqrt(2.0)), generator)
+    elif generator is not None and callable(getattr(module, "reset_parameters", None)) and not isinstance(module, _NORMS):
+        _draw_as_torch_does(module, generator)
     for child in module.children():
         _initialise(child, gains, generator, seen)
+
+
+def _draw_as_torch_does(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw a layer that is not known here, as one of a plugin's network, by its own rule but from the run's source."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        module.reset_parameters()  # pyright: ignore[reportCallIssue] (asked for just before)
 
 
 def draw_layer(layer: nn.Linear | nn.Conv1d, gain: float, generator: torch.Generator | None) -> None:

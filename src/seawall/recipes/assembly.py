@@ -25,10 +25,17 @@ from seawall.training.rl import Learner
 
 @dataclass(frozen=True)
 class Parts:
-    """What a recipe chose, built on a dataset."""
+    """What a recipe chose, built on a dataset.
+
+    Attributes:
+        recipe: The recipe.
+        dataset: Its market, and which rows may be used for what.
+        start: What the seeds' weights start from; None for fresh ones.
+    """
 
     recipe: Recipe
     dataset: Dataset
+    start: Bundle | None = None
 
     @property
     def scheme(self) -> ActionScheme:
@@ -66,6 +73,14 @@ class Parts:
     def network(self, seed: int) -> nn.Module:
         """Return a network with that seed's initial weights."""
         return self.agent.network(self, seed)
+
+    def starting_network(self, seed: int) -> nn.Module:
+        """Return a network with the weights that a seed's training starts from."""
+        network = self.network(seed)
+        if self.start is not None:
+            number = self.recipe.training.seeds.index(seed) % len(self.start.members)
+            load_weights(network, self.start.members[number], f"member {number} of the run started from")
+        return network
 
     def untrained_policy(self, seed: int) -> Policy:
         """Return a policy that acts by that seed's initial weights."""

@@ -241,11 +241,16 @@ def load_bars(recipe: Recipe, data_root: Path) -> tuple[pd.DataFrame, dict[str, 
     """
     data = recipe.data
     if isinstance(data, FileData):
-        return _stored_or_file(data, recipe.features.columns, data_root)
+        bars, origin = _stored_or_file(data, recipe.features.columns, data_root)
+        return _newest(bars, data.last_bars), origin
     if isinstance(data, PlantedEdgeData):
         symbol = "PLANTED" if data.edge else "RANDOMWALK"
         return planted_edge_bars(data, data.seed).bars, {"source": "synthetic", "symbol": symbol, "reference": f"seed {data.seed}"}
     return regime_bars(data, data.seed).bars, {"source": "synthetic", "symbol": "REGIMES", "reference": f"seed {data.seed}"}
+
+
+def _newest(bars: pd.DataFrame, last_bars: int | None) -> pd.DataFrame:
+    return bars if last_bars is None else bars.iloc[-last_bars:].reset_index(drop=True)
 
 
 def _stored_or_file(data: FileData, columns: tuple[str, ...], data_root: Path) -> tuple[pd.DataFrame, dict[str, Any]]:

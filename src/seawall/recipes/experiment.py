@@ -21,6 +21,7 @@ from seawall.recipes.files import dump_yaml, parse_yaml
 from seawall.recipes.plugins import keep_plugins, load_kept, trust
 from seawall.recipes.run_bundle import save_finished, save_unfinished
 from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.recipes.warm_start import keep_start, kept_start
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
 from seawall.training.rl import train
@@ -69,6 +70,7 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
     dataset = prepare(recipe, data_root)
     run = RunFolder.create(runs, recipe.name, recipe.digest())
     try:
+        keep_start(Parts(recipe, dataset), runs, run)
         dataset.save(run)
         write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
         heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
@@ -176,7 +178,7 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     run = RunFolder(Path(path))
     recipe = load_run_recipe(run)
     use_threads(recipe.training.threads)
-    parts = Parts(recipe, Dataset.load(run))
+    parts = Parts(recipe, Dataset.load(run), kept_start(run))
     with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
         result = train(
             parts.learner(seed),

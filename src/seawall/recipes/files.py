@@ -20,6 +20,7 @@ from seawall.recipes.named_costs import anew_where_named, found_beside
 # A section given as one word means its main key: data=btc.parquet, agent=ppo.
 _SHORTHANDS: dict[str, str] = {"data": "path", "agent": "kind", "network": "kind"}
 _SUFFIXES = (".yaml", ".yml", ".json")
+SMOKE, _PRESETS = "smoke", "presets"
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -29,7 +30,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def load_mapping(reference: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a recipe by name or path, apply what it extends, then the overrides.
+    """Read a recipe by name or path, apply what it extends, its small preset where ``smoke`` is true, then the overrides.
 
     Args:
         reference: A shipped recipe's name, or the path of a YAML or JSON file.
@@ -41,7 +42,13 @@ def load_mapping(reference: str, overrides: Sequence[str] = ()) -> dict[str, Any
     Raises:
         ConfigError: The recipe or an override cannot be found or read.
     """
-    return apply_overrides(_read_with_parents(_resolve(reference), seen=()), overrides)
+    whole = _read_with_parents(_resolve(reference), seen=())
+    presets = whole.pop(_PRESETS, None) or {}
+    if apply_overrides(whole, overrides).get(SMOKE) is not True:
+        return apply_overrides(whole, overrides)
+    if not isinstance(presets, Mapping) or not isinstance(presets.get(SMOKE), Mapping):
+        raise ConfigError(f"{SMOKE} is true, and recipe {reference} has no {_PRESETS}.{SMOKE}; allowed: false, or add that section")
+    return apply_overrides(_merge(whole, presets[SMOKE]), overrides)
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

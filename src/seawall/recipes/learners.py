@@ -70,12 +70,12 @@ def _network_policy(parts: Parts, network: ActorCritic) -> NetworkPolicy:
 
 def _ppo(parts: Parts, seed: int) -> PPO:
     params = agent_params(parts.recipe)
-    return PPO(training_env(parts, params.n_envs, seed), _actor_critic(parts, seed), params, **_common(parts, seed))
+    return PPO(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
 
 
 def _dqn(parts: Parts, seed: int) -> DQN:
     params = agent_params(parts.recipe)
-    return DQN(training_env(parts, params.n_envs, seed), _q_network(parts, seed), params, **_common(parts, seed))
+    return DQN(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
 
 
 def _q_network(parts: Parts, seed: int) -> QNetwork:
@@ -100,7 +100,11 @@ def _exact(parts: Parts, seed: int) -> ExactGradient:
         parts.account_names,
     )
     device = resolve_device(recipe.device)
-    return ExactGradient(_actor_critic(parts, seed), agent_params(recipe), problem, seed=seed, device=device)
+    return ExactGradient(_starting(parts, seed), agent_params(recipe), problem, seed=seed, device=device)
+
+
+def _starting(parts: Parts, seed: int) -> Any:
+    return parts.starting_network(seed)
 
 
 def _common(parts: Parts, seed: int) -> dict[str, Any]:

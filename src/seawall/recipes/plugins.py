@@ -35,6 +35,8 @@ from seawall.core.protocols import FeatureSet
 from seawall.features.columns import COLUMNS, Column
 from seawall.features.registry import FEATURE_SETS, FeatureEntry
 from seawall.features.sets.inputs import refuse_omit
+from seawall.guards.registry import GUARDS, GuardEntry
+from seawall.nets.registry import NETWORKS, NetworkParams
 from seawall.simulator.rewards.check import check_term
 from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.rewards.term import RewardTerm
@@ -215,11 +217,14 @@ def _prepared(path: Path, registry: str, given: Mapping[Any, Any], sha256: str) 
             parts[str(name)] = replace(part, origin=sha256)
         elif registry == "FEATURE_SETS" and isinstance(part, FeatureSet):
             parts[str(name)] = FeatureEntry(_AsItIs(replace(part, name=str(name), settings={**part.settings, "origin": sha256})))
-        elif (registry, type(part)) in (("FEATURE_SETS", FeatureEntry), ("REWARD_TERMS", RewardTerm)):
+        elif (registry, type(part)) in _PLAIN or (registry == "NETWORKS" and _is_network(part)):
             parts[str(name)] = part
         else:
             raise ConfigError(f"plugin {path} has {type(part).__name__} for {name!r} in {registry}; allowed: {_KINDS[registry]}")
     return parts
+
+
+_PLAIN = (("FEATURE_SETS", FeatureEntry), ("REWARD_TERMS", RewardTerm), ("GUARDS", GuardEntry))
 
 
 @dataclass(frozen=True)
@@ -233,5 +238,23 @@ class _AsItIs:
         return self.made
 
 
-_REGISTRIES: dict[str, dict[str, Any]] = {"COLUMNS": COLUMNS, "FEATURE_SETS": FEATURE_SETS, "REWARD_TERMS": REWARD_TERMS}
-_KINDS = {"COLUMNS": "Column", "FEATURE_SETS": "FeatureSet or FeatureEntry", "REWARD_TERMS": "RewardTerm"}
+def _is_network(part: Any) -> bool:
+    """Say whether a part is a network: settings, and what builds its encoder."""
+    pair = isinstance(part, tuple) and len(part) == 2
+    return pair and isinstance(part[0], type) and issubclass(part[0], NetworkParams) and callable(part[1])
+
+
+_REGISTRIES: dict[str, dict[str, Any]] = {
+    "COLUMNS": COLUMNS,
+    "FEATURE_SETS": FEATURE_SETS,
+    "REWARD_TERMS": REWARD_TERMS,
+    "NETWORKS": NETWORKS,
+    "GUARDS": GUARDS,
+}
+_KINDS = {
+    "COLUMNS": "Column",
+    "FEATURE_SETS": "FeatureSet or FeatureEntry",
+    "REWARD_TERMS": "RewardTerm",
+    "NETWORKS": "a class of NetworkParams and the function that builds its encoder",
+    "GUARDS": "GuardEntry",
+}

@@ -65,6 +65,7 @@ class FileData(Params):
         min_length=1, description="A parquet, CSV, feather, HDF5 or zip file, or a stored series such as binance/BTCUSDT/1h"
     )
     key: str | None = Field(default=None, description="Which table, where an HDF5 file has several, as in /15m")
+    last_bars: int | None = Field(default=None, ge=2, description="Use only so many of the newest bars; null uses all")
     trends: TrendsData | None = Field(default=None, description="Search interest, for the column trends")
 
 
@@ -147,6 +148,12 @@ class SeedsParams(TrainingParams):
         default="auto", description="Seeds trained at once; auto = one per core"
     )
 
+    start_from: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A run whose weights the seeds start from, as its path or latest; fresh weights where null",
+    )
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds, in order."""
@@ -166,6 +173,11 @@ class Recipe(Params):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
     summary: str = Field(default="", description="What the recipe is, in one line")
+    smoke: bool = Field(
+        default=False,
+        strict=True,
+        description="Whether the recipe's small preset is applied: everything runs in a minute, nothing is learned",
+    )
     data: Data
     series: tuple[SeriesParams, ...] = Field(
         default=(), description="Real bars that the recipe is made for, brought by seawall data fetch --recipe"
