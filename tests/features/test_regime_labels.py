@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_bars import DATA
 
 from seawall.core.errors import DataError
 from seawall.features.labels.regimes import (
@@ -87,7 +89,21 @@ def test_the_published_rule_is_blind_on_quiet_bars():
     assert balance["consolidation"] > 0.99
     with pytest.raises(DataError, match=r"regimes are trend_up 0\.\d%, .*each needs at least 2\.0%"):
         refuse_rare(balance, 0.02)
-    refuse_rare(class_balance(regimes(closes, RegimeLabelParams(efficient_above=0.1))), 0.02)
+    refuse_rare(class_balance(regimes(closes, RegimeLabelParams())), 0.02)
+
+
+def test_a_trend_is_measured_over_what_each_rule_was_made_for():
+    assert [RegimeLabelParams(rule=rule).trend_length for rule in ("quantile", "legacy")] == [16, 64]
+    assert RegimeLabelParams(rule="legacy", trend_bars=9).trend_length == 9
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the real bars of ../shared/data")
+@pytest.mark.parametrize("name", ["binance_ETHUSDT_5m", "mt5_XAUUSD_15m", "binance_BTCUSDT_1h"])
+def test_every_class_is_common_on_real_bars(name):
+    closes = pd.read_parquet(DATA / f"{name}.parquet")["close"].to_numpy(np.float64)
+    refuse_rare(class_balance(regimes(closes, RegimeLabelParams())), 0.05)
+    with pytest.raises(DataError, match="trend_down"):
+        refuse_rare(class_balance(regimes(closes, RegimeLabelParams(trend_bars=64))), 0.02)
 
 
 def test_later_closes_change_no_earlier_regime():

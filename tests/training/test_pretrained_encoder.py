@@ -6,6 +6,7 @@ import torch
 from planted_lessons import WINDOW, planted_market, pretrainer, small_params
 from safetensors.torch import save_file
 
+from seawall.agents.optimiser import BlockAdamW
 from seawall.core.errors import DataError
 from seawall.core.market import RowRange
 from seawall.nets.heads import ActorCritic
@@ -76,6 +77,19 @@ def test_an_actor_critic_leaves_its_frozen_encoder_alone(saved, market):
     assert network.policy_head.weight.grad is not None
     assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
     assert all(parameter.grad is None for parameter in frozen.parameters())
+
+
+def test_the_agents_optimiser_does_not_pull_frozen_weights_to_zero(saved):
+    frozen = load_encoder(saved[0]).frozen()
+    before = {name: value.clone() for name, value in frozen.state_dict().items()}
+    network = ActorCritic(frozen, None, 2, 3, torch.Generator().manual_seed(1))
+    optimiser = BlockAdamW(network, weight_decay=0.5)
+    optimiser.learning_rate = 0.1
+    head = network.policy_head.weight.clone()
+    preferences, values = network(torch.randn(4, WINDOW, 6), torch.zeros(4, 2))
+    optimiser.step(preferences.square().sum() + values.square().sum(), 1.0)
+    assert not torch.equal(network.policy_head.weight, head)
+    assert all(torch.equal(value, before[name]) for name, value in frozen.state_dict().items())
 
 
 def test_another_network_is_refused(saved):

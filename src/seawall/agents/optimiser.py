@@ -25,11 +25,11 @@ class BlockAdamW:
         """Take over a network's parameters; it must not be moved to another device afterwards.
 
         Args:
-            network: Whose parameters are trained.
+            network: Whose parameters are trained; frozen ones stay what and where they are.
             weight_decay: Decoupled pull of every weight to 0.
             free: A parameter that is not pulled.
         """
-        pulled = [parameter for parameter in network.parameters() if parameter is not free]
+        pulled = [parameter for parameter in network.parameters() if parameter is not free and parameter.requires_grad]
         blocks: list[Sequence[Tensor]] = [pulled] if free is None else [pulled, [free]]
         self._blocks = [_join(parameters) for parameters in blocks]
         self._gradients = [block.grad for block in self._blocks if block.grad is not None]

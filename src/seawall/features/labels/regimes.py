@@ -8,6 +8,9 @@ A label of bar t is known at the close of t. ``quantile``, the default, is free 
                     by the sign of C(t) − C(t − n)
     consolidation   else
 
+A random walk's efficiency over n bars is about 1 / √n, so n decides how rare a trend is: of real bars (ETH 5m, gold 15m, BTC 1h)
+9 to 14 % rise and 8 to 11 % fall at n = 16, and at n = 64 at most 3 % and often less than 1 %.
+
 ``legacy`` is the design's published rule, with limits in price units a bar: volatile from a deviation of 0.01 on, a trend where
 (C(t) − C(t − 64)) / (64 · C(t − 64)) is beyond ±0.0005. On bars of a minute these almost never fire, so that one class takes all.
 """
@@ -35,7 +38,9 @@ class RegimeLabelParams(Params):
     """What counts as a trend, and as volatile."""
 
     rule: Literal["quantile", "legacy"] = Field(default="quantile", description="quantile: free of units; legacy: as published")
-    trend_bars: int = Field(default=64, ge=2, le=100_000, description="Bars over which a trend is measured")
+    trend_bars: int | None = Field(
+        default=None, ge=2, le=100_000, description="Bars over which a trend is measured; null: 16, or 64 by the legacy rule"
+    )
     volatility_bars: int = Field(default=128, ge=2, le=100_000, description="Bars over which volatility is measured")
     percentile_bars: int = Field(
         default=105_120, ge=2, le=10_000_000, description="Trailing volatilities that one is ranked among; 105,120 is a year of 5m"
@@ -46,10 +51,15 @@ class RegimeLabelParams(Params):
     rarest: float = Field(default=0.02, ge=0.0, le=0.25, description="Share of the labels below which a class is refused")
 
     @property
+    def trend_length(self) -> int:
+        """Bars over which a trend is measured."""
+        return self.trend_bars or (16 if self.rule == "quantile" else 64)
+
+    @property
     def lookback(self) -> int:
         """Bars before the first that has a label."""
         ranked = self.ranked_from - 1 if self.rule == "quantile" else 0
-        return max(self.trend_bars, self.volatility_bars + ranked)
+        return max(self.trend_length, self.volatility_bars + ranked)
 
 
 def regimes(closes: np.ndarray, params: RegimeLabelParams) -> np.ndarray:
@@ -62,7 +72,7 @@ def regimes(closes: np.ndarray, params: RegimeLabelParams) -> np.ndarray:
     Returns:
         A place in `REGIMES`, known at the close of its bar, int64, shape (T,); `UNKNOWN` in the first `lookback` bars.
     """
-    n = params.trend_bars
+    n = params.trend_length
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.log(closes / previous(closes))
     deviations = rolling_deviation(returns, params.volatility_bars, sample=True)
