@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from agents.small_portfolio_learner import LOOK, learner, small_market
-from envs.small_panels import batch
+from envs.small_panels import READY, batch
 from seawall.agents.bundle import weights_hash
 from seawall.agents.joint_ppo import JointPPO, JointPPOParams
 from seawall.agents.joint_ppo.plateau import Plateau
 from seawall.agents.joint_ppo.policy import PortfolioEnsemble, PortfolioPolicy
 from seawall.agents.ppo.batches import Batch, whole_batch
 from seawall.core.errors import ConfigError, DataError, InvariantError
+from seawall.core.market import RowRange
 from seawall.core.protocols import Observation
 from seawall.core.seeding import generator
 from seawall.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -93,6 +94,21 @@ def test_the_reconstruction_improves_where_it_is_all_that_is_learned():
     made = learner(network={"reducer": "dense", "latent": 24}, **settings)
     told = [made.update()["reconstruction_r2"] for _ in range(12)]
     assert told[-1] > told[0] + 0.2
+
+
+def test_the_autoencoder_can_learn_alone_first_and_the_policy_stays_as_it_was():
+    made, shown = learner(pretrain_epochs=20, pretrain_learning_rate=3e-3), RowRange(READY + 3, 150)
+    with pytest.raises(ConfigError, match="pretrain_epochs is 20 and no rows were given"):
+        made.update()
+    made.pretraining_rows = shown
+    before = made.weights()
+    error = made._pretrain()["pretraining_loss"]
+    moved = {name for name, tensor in made.weights().items() if not torch.equal(tensor, before[name])}
+    assert {name.startswith("reducer.") for name in moved} == {True}
+    again = learner(pretrain_epochs=1, pretrain_learning_rate=3e-3)
+    again.pretraining_rows = shown
+    assert error < 0.8 * again.update()["pretraining_loss"]
+    assert "pretraining_loss" not in again.update()
 
 
 @pytest.mark.parametrize("encoder", ["adam", "adafactor"])

@@ -75,15 +75,18 @@ class PortfolioParts:
     def learner(self, seed: int) -> JointPPO:
         """Return the learner of one seed, on the training rows."""
         params = JointPPOParams(**self.recipe.agent.model_dump(exclude={"kind"}))
-        return JointPPO(
+        train, look = self.data.dataset.split.train, self.look
+        made = JointPPO(
             self.training_env(params.n_envs, seed),
             self.network(seed),
             params,
             market=self.data.dataset.market,
-            look=self.look,
+            look=look,
             seed=seed,
             device=resolve_device(self.recipe.device),
         )
+        made.pretraining_rows = train
+        return made
 
     def setting(self, rows: RowRange) -> PortfolioSetting:
         """Return where policies are judged."""

@@ -26,6 +26,7 @@ from seawall.agents.joint_ppo.optimiser import JointOptimiser
 from seawall.agents.joint_ppo.params import JointPPOParams
 from seawall.agents.joint_ppo.plateau import Plateau
 from seawall.agents.joint_ppo.policy import PortfolioPolicy
+from seawall.agents.joint_ppo.pretraining import pretrain
 from seawall.agents.joint_ppo.rollout import Gathered, PortfolioCollector, Portfolios
 from seawall.agents.losses import approximate_kl, clip_fraction, clipped_surrogate, explained_variance
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
@@ -34,7 +35,7 @@ from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
 from seawall.agents.state import host_weights, join_state, load_weights, split_state
 from seawall.core.errors import ConfigError, InvariantError
-from seawall.core.market import Market
+from seawall.core.market import Market, RowRange
 from seawall.core.seeding import derived_seed
 from seawall.nets.portfolio import Outlook, PortfolioNetwork
 from seawall.nets.portfolio_windows import Look, PanelGatherer, panel_features
@@ -67,6 +68,7 @@ class JointPPO:
 
     Attributes:
         failure_folder: Where the batch of a training that diverged is saved; None saves none.
+        pretraining_rows: Training rows for the passes in which the autoencoder learns alone, each with a whole look before it.
         steps: Environment steps so far.
         updates: Rollouts that were learned from so far.
     """
@@ -107,6 +109,7 @@ class JointPPO:
         self.env, self.params, self.look, self.device = env, params, look, torch.device(device)
         self.network = network.to(self.device)
         self.failure_folder: Path | None = None
+        self.pretraining_rows: RowRange | None = None
         self.steps = self.updates = 0
         self._seed = seed
         self._gather = PanelGatherer(panel_features(market, self.device), look)
@@ -127,9 +130,10 @@ class JointPPO:
             beside growth of portfolio and benchmark, turnover, quality of the reconstruction, exploration, step sizes, speed.
 
         Raises:
+            ConfigError: The autoencoder is to learn alone, and no rows were given.
             InvariantError: A loss or reward is no longer finite; the message says what to change.
         """
-        started, params = perf_counter(), self.params
+        started, params, first = perf_counter(), self.params, {} if self.updates else self._pretrain()
         exploration = params.exploration_at(self.updates)
         gathered = self._collector.collect(exploration, self.updates)
         rollout = gathered.rollout
@@ -146,6 +150,7 @@ class JointPPO:
         self.steps += rollout.rewards.size
         self.updates += 1
         return {
+            **first,
             **learned,
             **_collected(gathered, advantages, returns),
             "rolling_reward": self._plateau.tell(float(rollout.rewards.mean())),
@@ -155,6 +160,16 @@ class JointPPO:
             "steps": float(self.steps),
             "steps_per_second": rollout.rewards.size / (perf_counter() - started),
         }
+
+    def _pretrain(self) -> dict[str, float]:
+        """Let the autoencoder learn alone, where that is asked for."""
+        if not self.params.pretrain_epochs:
+            return {}
+        if self.pretraining_rows is None:
+            raise ConfigError(f"pretrain_epochs is {self.params.pretrain_epochs} and no rows were given; set pretraining_rows")
+        account = self._collector.account[0]
+        error = pretrain(self.network, self._gather, self.params, self.pretraining_rows, account, self._seed)
+        return {"pretraining_loss": error}
 
     def losses(self, batch: Batch, exploration: float) -> Losses:
         """Look at a batch anew and return what it says, with gradients.

@@ -42,6 +42,13 @@ class JointPPOParams(Params):
     rate_floor: float = Field(default=1e-6, gt=0, le=1, description="no step size falls below this")
     normalise_advantage: bool = Field(default=True, description="centre and scale advantages within each minibatch")
     normalise_reward: bool = Field(default=True, description="divide rewards by the running deviation of their discounted sum")
+    pretrain_epochs: int = Field(
+        default=0,
+        ge=0,
+        le=1_000,
+        description="passes over the training rows in which the autoencoder learns alone, before all else",
+    )
+    pretrain_learning_rate: float = Field(default=1.5e-3, gt=0, le=1, description="step size of these passes")
     precision: Literal["fp32", "bf16"] = Field(
         default="fp32", description="bf16 runs the network in half the digits, alike while it acts and while it learns"
     )
