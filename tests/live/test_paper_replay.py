@@ -125,6 +125,43 @@ def test_the_ledger_is_the_backtests_to_the_bit(bars, name):
     assert ledger.initial_equity == expected.initial_equity
 
 
+def test_orders_that_carry_their_own_terms_give_the_backtests_ledger(bars):
+    class Choosing(Leaning):
+        """Chooses among all fifteen orders by the newest features."""
+
+        def act(self, observation, *, deterministic=True):
+            score = np.abs(observation.market.features[observation.rows, 3]) * 1_000.0
+            return score.astype(np.int64) % 15, {}
+
+    def make():
+        return Desk(action_scheme("target_position", True), None, 1)
+
+    costs, params = CostParams(), SimulatorParams(max_exposure=2.0)
+    expected = backtest(Choosing(), whole_market(bars), RowRange(START, len(bars)), make(), costs, params, COLUMNS)
+    ledger = paper(bars, PaperSetting(make(), costs, params, COLUMNS, "test"), Choosing())
+    assert expected.frame["limit"].gt(0).sum() > 100
+    assert expected.frame["exit"].isin(["stop_loss", "take_profit"]).sum() > 10
+    pd.testing.assert_frame_equal(ledger.frame, expected.frame, check_exact=True)
+
+
+def test_a_policy_that_remembers_begins_anew_and_gives_the_backtests_ledger(bars):
+    class Remembering(Leaning):
+        """Leans as told by how often it has been asked since it began."""
+
+        def begin(self, n):
+            self.asked = np.zeros(n, dtype=np.int64)
+
+        def act(self, observation, *, deterministic=True):
+            self.asked += 1
+            return (super().act(observation)[0] + self.asked // 5) % 3, {}
+
+    policy, costs, params = Remembering(), CostParams(), SimulatorParams()
+    expected = backtest(policy, whole_market(bars), RowRange(START, len(bars)), desk(), costs, params, COLUMNS)
+    ledger = paper(bars, PaperSetting(desk(), costs, params, COLUMNS, "test"), policy)
+    pd.testing.assert_frame_equal(ledger.frame, expected.frame, check_exact=True)
+    assert policy.asked.tolist() == [len(ledger.frame)]
+
+
 def test_bars_after_a_moment_change_nothing_up_to_it(bars):
     poisoned, cut = bars.copy(), START + 400
     poisoned.loc[cut + 1 :, ["open", "high", "low", "close"]] *= 3.0

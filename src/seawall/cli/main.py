@@ -10,7 +10,7 @@ import sys
 import typer
 
 from seawall import __version__
-from seawall.cli import backtest, bundle, compare, data, demo, doctor, leakcheck, recipes, report, selftest, train
+from seawall.cli import backtest, bundle, compare, data, demo, doctor, leakcheck, paper, recipes, report, selftest, train
 from seawall.core.errors import SeawallError, is_disk_full
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for verb in (
     backtest.backtest,
     report.report,
     compare.compare,
+    paper.paper,
     leakcheck.leakcheck,
     selftest.selftest,
 ):

@@ -1,1 +1,1 @@
-"""Where Seawall meets venues. For now: whether each venue answers the keys that are set."""
+"""Trading as bars close: the growing tail of bars, brokers, the paper account; and whether venues answer the keys that are set."""
