@@ -19,8 +19,6 @@ from seawall.core.protocols import Observation
 from seawall.nets.conv import ConvParams
 from seawall.nets.dense import RecurrentParams
 
-NUMBERED = [name for name in SMALL if name != "SAC"]
-
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -40,6 +38,10 @@ def built(algorithm: str, seed: int = 0, **changed: Any) -> ZooPolicy:
 def test_a_policy_acts_as_the_librarys_predict_on_the_same_observations(algorithm):
     learner = zoo(algorithm)
     learner.update()
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # weights so large that decisions differ, and hang on all that is seen and remembered
+        for parameter in learner.model.policy.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=source))
     env, policy = face(scheme_of(algorithm)), learner.policy()
     env.seed(3)
     shown, state, starts = env.reset(), None, np.ones(N, dtype=bool)
@@ -53,7 +55,7 @@ def test_a_policy_acts_as_the_librarys_predict_on_the_same_observations(algorith
         shown, _, ended, _ = env.step(theirs)
         assert not ended.any()
         starts = np.zeros(N, dtype=bool)
-    assert len(different) > 1 or algorithm in NUMBERED
+    assert len(different) > 1
 
 
 @pytest.mark.parametrize("algorithm", SMALL)
