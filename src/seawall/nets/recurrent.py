@@ -37,6 +37,9 @@ class LstmMemory(nn.Module):
         self.lstm = nn.LSTM(width, units)
         draw_lstm(self.lstm, generator)
 
+    def draw(self, generator: torch.Generator | None) -> None:
+        """Leave the weights as they are: a memory draws them when it is built, before its network draws those of its encoders."""
+
     def forward(self, encodings: Tensor, state: Tensor, starts: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Read a sequence of bars.
 
