@@ -4,6 +4,7 @@ import torch
 from planted_lessons import WINDOW, planted_market, small_params
 
 from seawall.core.market import RowRange
+from seawall.features.labels.regimes import REGIMES
 from seawall.nets.pretraining import HeadsParams, LevelHeadParams, PretrainingBatch
 from seawall.training.pretraining.baselines import NaiveForecasts, interpolated_candles
 from seawall.training.pretraining.judging import baseline_measures, measure, report, skills
@@ -51,6 +52,8 @@ def test_measures_of_the_naive_forecasts_by_hand(lessons):
     _, regimes, heatmaps, returns = (part.numpy().astype(np.float64) for part in lessons.targets(rows))
     most = np.bincount(train_regimes).argmax()
     assert found["regimes"]["accuracy"] == pytest.approx((regimes == most).mean(), abs=1e-9)
+    recalls = [found["regimes"][f"recall_{name}"] for name in REGIMES]
+    assert recalls == [1.0 if number == most else 0.0 for number in range(4)]
     shares = np.bincount(train_regimes) / len(train_regimes)
     assert found["regimes"]["cross_entropy"] == pytest.approx(-np.log(shares[regimes.astype(int)]).mean(), rel=1e-5)
     assert found["levels"]["square_error"] == pytest.approx(

@@ -19,7 +19,7 @@ from seawall.training.pretraining.learner import Pretrainer
 from seawall.training.rl import Logger
 from seawall.training.tracking import Scalars
 
-_REPORT_EVERY = 20
+_REPORT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def pretrain(
         DataError: The loss is no number any more, or the checkpoint is damaged.
     """
     run = _Run(pretrainer, folder, logger, scalars)
+    reported = 0.0
     while not run.finished:
         started = perf_counter()
         run.step()
@@ -90,8 +91,9 @@ def pretrain(
             run.judge()
         run.progress.seconds += perf_counter() - started
         stop = should_stop()
-        if epoch_ends or stop or pretrainer.steps % _REPORT_EVERY == 0:
+        if epoch_ends or stop or perf_counter() - reported > _REPORT_SECONDS:
             on_progress(run.told())
+            reported = perf_counter()
         if epoch_ends or stop or pretrainer.steps % pretrainer.params.checkpoint_every == 0:
             run.save()
         if stop and not run.finished:
