@@ -94,7 +94,7 @@ def python_path_exists(path: str) -> bool:
                 raise
             continue
         for part in parts[cut:]:
-            fields = getattr(found, "model_fields", {})
+            fields = {*getattr(found, "model_fields", ()), *getattr(found, "__dataclass_fields__", ())}
             if not hasattr(found, part) and part not in fields:
                 return False
             found = getattr(found, part, None)
@@ -223,6 +223,7 @@ def test_every_shipped_recipe_has_its_page():
         ("| a | `series.0.timeframe: 1h` and costs from `costs.yaml` | | done |", ""),
         ("| a | `seawall.features.sets.ichimoku.ichimoku` | | done |", ""),
         ("| a | `seawall.features.sets.ichimoku.no_such` | | done |", "cannot be imported"),
+        ("| a | `seawall.nets.params.NetworkShape.n_features` and `seawall.agents.ppo.params.PPOParams.gamma` | | done |", ""),
         ("| a | `seawall.no_such.thing` | | done |", "cannot be imported"),
         ("| a | [bars](../concepts/data-and-gaps.md#gaps) | | done |", ""),
         ("| a | [bars](../concepts/no-such.md) | | done |", "leads nowhere"),
