@@ -10,24 +10,28 @@ import numpy as np
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import OrderTerms
-from seawall.simulator import accounts
+from seawall.simulator import accounts, judged
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
 from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.kernel import book, episodes, events, layout, prefetch, step
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.latency import DelayedOrders
-from seawall.simulator.rewards import bar
-from seawall.simulator.rewards.bar import BarView, Before
+from seawall.simulator.rewards import amounts, facts, hindsight, judge, memory
+from seawall.simulator.rewards import layout as reward_layout
+from seawall.simulator.rewards.layout import Judging, Numbers
 from seawall.simulator.rewards.reward import Reward
 from seawall.simulator.rules import bars_of, flags_of, rules_of
 from seawall.simulator.settings import SimulatorParams
 
 PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
-_LEAST_RATE = _LEAST_EQUITY = 1e-300
+_LEAST_RATE = 1e-300
 _NO_TERMS = np.zeros(0)
-heed_sources(layout, book, events, prefetch, step, episodes, accounts, bar)
+_KERNELS = ((step.step_serial, step.step_parallel), (judged.judged_serial, judged.judged_parallel))
+"""Without and with a reward to judge, by one thread and by several."""
+heed_sources(layout, book, events, prefetch, step, episodes, accounts)
+heed_sources(reward_layout, facts, amounts, memory, hindsight, judge, judged, compiled_with=(layout, book, events, prefetch, step))
 
 
 class StepResult(NamedTuple):
@@ -239,32 +243,35 @@ class Simulator:
             self._fill(orders)
             reward = self.reward.of_log_return(self.log_return)
         else:
-            reward = self._fill_and_judge(orders, signals)
+            judging, total = self.reward.judging(self._asked(orders, signals)), np.empty(self.n)
+            wrong = self._fill(orders, judging, self.reward.numbers, total)
+            reward = self.reward.earned(total, wrong, self._accounts, judging)
         return StepResult(reward, self._terminated != 0, self._truncated != 0)
 
-    def _fill(self, orders: Orders) -> None:
-        """Take every account one bar on."""
+    def _fill(self, orders: Orders, *judging: Judging | Numbers | np.ndarray) -> int:
+        """Take every account one bar on, and judge it where that is asked for; return how many rewards are no finite numbers."""
         arriving = orders if self._delay is None else self._delay.passed(orders)
-        parts = (self._bars, self._accounts, arriving, self._rules, self._flags)
+        parts = (self._bars, self._accounts, arriving, self._rules, self._flags, *judging)
         if self._call is None:
-            self._call = ready_call(step.step_parallel if self._threads > 1 else step.step_serial, parts)
+            self._call = ready_call(_KERNELS[bool(judging)][self._threads > 1], parts)
         if self._threads > 1:
             numba.set_num_threads(self._threads)
-        self._call(*parts)
+        wrong = self._call(*parts)
         if self._delay is not None:
             self._delay.forget(self.exit_code != 0)
+        return wrong or 0
 
-    def _fill_and_judge(self, orders: Orders, signals: np.ndarray | None) -> np.ndarray:
-        """Take every account one bar on, and return its reward."""
-        decided = self.target if self._delay is None else self._delay.target
-        asked = np.sign(orders.target - decided).astype(np.int8) if signals is None else np.asarray(signals)
-        equity = np.maximum(self.equity, _LEAST_EQUITY)
-        before = Before(self.quantity.copy(), self.entry_price.copy(), equity, self.peak_equity.copy())
-        ended = (self._terminated | self._truncated) != 0
-        self._fill(orders)
-        return self.reward.earned(
-            BarView(self.market, self._bars.prices, self._accounts, before, asked), ended if ended.any() else None
-        )
+    def _asked(self, orders: Orders, signals: np.ndarray | None) -> np.ndarray | None:
+        """Return what was asked for, int8, shape (N,), where a term of the reward looks at it."""
+        if not self.reward.reads_signals:
+            return None
+        if signals is None:
+            decided = self.target if self._delay is None else self._delay.target
+            return np.sign(orders.target - decided).astype(np.int8)
+        asked = np.ascontiguousarray(signals, dtype=np.int8)
+        if asked.shape != (self.n,):
+            raise InvariantError(f"signals have shape {asked.shape}; allowed: ({self.n},)")
+        return asked
 
     def _checked_terms(self, terms: OrderTerms | None) -> OrderTerms:
         if not self._terms:

@@ -1,4 +1,4 @@
-"""The bar just marked, as a reward term sees it: arrays over N accounts, each computed once and only where a term asks for it."""
+"""The bar just marked, as a reward term of a user's own sees it: arrays over N accounts."""
 
 from __future__ import annotations
 
@@ -6,31 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
-from seawall.core.bars import CLOSE
 from seawall.core.market import Market
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.layout import Accounts
-
-_LEAST_EQUITY = 1e-300
-FACTS = 7
-SIMPLE_RETURN, COSTS, EXPOSURE, DRAWDOWN, PRICE, PRICE_BEFORE, ASSET_RETURN = range(FACTS)
-
-
-@njit(cache=True, error_model="numpy")
-def _fill_facts(prices: np.ndarray, money: np.ndarray, counts: np.ndarray, before: np.ndarray, facts: np.ndarray) -> None:
-    """Fill what several terms ask for, from the accounts just marked and their equity one bar ago."""
-    for i in range(facts.shape[1]):
-        row, equity = counts[at.ROW, i], money[at.EQUITY, i]
-        price, earlier = prices[row, CLOSE], prices[row - 1, CLOSE]
-        facts[SIMPLE_RETURN, i] = equity / before[i] - 1.0
-        facts[COSTS, i] = (
-            money[at.FEE, i] + money[at.SPREAD, i] + money[at.SLIPPAGE, i] + money[at.FINANCING, i] + money[at.FUNDING, i]
-        )
-        facts[EXPOSURE, i] = money[at.QUANTITY, i] * price / max(equity, _LEAST_EQUITY)
-        facts[DRAWDOWN, i] = 1.0 - equity / money[at.PEAK_EQUITY, i]
-        facts[PRICE, i], facts[PRICE_BEFORE, i], facts[ASSET_RETURN, i] = price, earlier, price / earlier - 1.0
+from seawall.simulator.rewards import layout as of
+from seawall.simulator.rewards.layout import Judging
 
 
 @dataclass(frozen=True)
@@ -54,24 +35,28 @@ class BarView:
     """One bar of N accounts, from the decision at the close of `row` − 1 to the mark at the close of `row`.
 
     Everything is known at the close of `row`. A term that reads `market` beyond that row must declare how far it looks, as its
-    horizon. Arrays are of shape (N,), and must not be changed.
+    horizon. Arrays are of shape (N,); they must not be changed, and are written over at the next bar.
+
+    Attributes:
+        market: What the rows refer to.
+        n: Number of accounts, N.
+        before: The accounts at the decision.
+        signal: What was asked for: −1 sell, 0 hold, +1 buy; int8.
     """
 
-    def __init__(self, market: Market, prices: np.ndarray, accounts: Accounts, before: Before, signal: np.ndarray) -> None:
+    def __init__(self, market: Market, accounts: Accounts, judging: Judging, n: int) -> None:
         """Take the accounts just marked.
 
         Args:
             market: What the rows refer to.
-            prices: Its prices as the kernel reads them.
             accounts: The blocks of the kernel.
-            before: The accounts at the decision.
-            signal: What was asked for: −1 sell, 0 hold, +1 buy; int8, shape (N,).
+            judging: What the compiled pass was given, with every fact filled.
+            n: Number of accounts, N.
         """
-        self.market = market
-        self.n = len(signal)
-        self.before = before
-        self.signal = signal
-        self._prices, self._money, self._counts = prices, accounts.money, accounts.counts
+        self.market, self.n, self.signal = market, n, judging.signal
+        self._facts: np.ndarray = judging.facts[:, :n]
+        self.before = Before(*self._facts[: of.BAR_RETURN])
+        self._money, self._counts = accounts.money, accounts.counts
 
     @property
     def row(self) -> np.ndarray:
@@ -123,47 +108,40 @@ class BarView:
         """Whether the bar ended the episode by ruin or by its largest loss, bool."""
         return self._counts[at.TERMINATED, : self.n] != 0
 
-    @cached_property
-    def _facts(self) -> np.ndarray:
-        """What several terms ask for, float64, shape (FACTS, N), computed in one compiled pass."""
-        facts = np.empty((FACTS, self.n))
-        _fill_facts(self._prices, self._money, self._counts, self.before.equity, facts)
-        return facts
-
     @property
     def simple_return(self) -> np.ndarray:
         """Change of equity over equity one bar ago; −1 at ruin."""
-        return self._facts[SIMPLE_RETURN]
+        return self._facts[of.BAR_RETURN]
 
     @property
     def costs(self) -> np.ndarray:
         """All costs of the bar: commission, half-spread, slippage, financing and funding."""
-        return self._facts[COSTS]
+        return self._facts[of.BAR_COSTS]
 
     @property
     def exposure(self) -> np.ndarray:
         """Value of the position over equity at this close, signed; 0 at ruin."""
-        return self._facts[EXPOSURE]
+        return self._facts[of.EXPOSURE]
 
     @property
     def drawdown(self) -> np.ndarray:
         """1 − equity / highest equity of the episode."""
-        return self._facts[DRAWDOWN]
+        return self._facts[of.FALL]
 
     @property
     def close(self) -> np.ndarray:
         """Price at this close."""
-        return self._facts[PRICE]
+        return self._facts[of.PRICE]
 
     @property
     def close_before(self) -> np.ndarray:
         """Price at the close at which the decision was taken."""
-        return self._facts[PRICE_BEFORE]
+        return self._facts[of.PRICE_BEFORE]
 
     @property
     def asset_return(self) -> np.ndarray:
         """Change of the price over the bar, from close to close."""
-        return self._facts[ASSET_RETURN]
+        return self._facts[of.ASSET_RETURN]
 
     @cached_property
     def entered(self) -> np.ndarray:

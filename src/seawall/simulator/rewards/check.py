@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
-from seawall.core.errors import ConfigError
+from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.seeding import generator
 from seawall.core.timeframe import Timeframe
 from seawall.simulator.costs.params import CostParams
+from seawall.simulator.kernel import layout as at
+from seawall.simulator.kernel.layout import Accounts
 from seawall.simulator.rewards.bar import BarView
+from seawall.simulator.rewards.layout import Judging
 from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.rewards.reward import Reward
+from seawall.simulator.rewards.term import TermState
 from seawall.simulator.rewards.terms import REWARD_TERMS
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import Simulator
@@ -57,8 +63,8 @@ class _Watched(Reward):
 
     def __init__(self, name: str, params: RewardParams, market: Market, *, strict: bool) -> None:
         super().__init__(params, market, _ACCOUNTS)
+        self._own = [(place, _WatchedTerm(state, strict=strict)) for place, state in self._own]
         self._name, self._strict = name, strict
-        self._term = REWARD_TERMS[name].build(params, market, _ACCOUNTS)
         self.rows: list[np.ndarray] = []
         self.values: list[np.ndarray] = []
 
@@ -67,10 +73,28 @@ class _Watched(Reward):
         """Never: the term is asked for at every bar."""
         return False
 
-    def reset(self, accounts: np.ndarray) -> None:
-        self._term.reset(accounts)
+    def earned(self, total: np.ndarray, wrong: int, accounts: Accounts, judging: Judging) -> np.ndarray:
+        rows = accounts.counts[at.ROW, :_ACCOUNTS].copy()
+        with suppress(InvariantError):
+            super().earned(total, wrong, accounts, judging)
+        value = self.terms[0].copy()
+        bad = ~np.isfinite(value)
+        if self._strict and bad.any():
+            place = int(np.argmax(bad))
+            row = int(rows[place])
+            raise _Refused(Fault(f"is {value[place]} for account {place} at row {row}; allowed: finite numbers", row))
+        self.rows.append(rows)
+        self.values.append(value)
+        return value
 
-    def earned(self, bar: BarView, ended: np.ndarray | None) -> np.ndarray:
+
+class _WatchedTerm:
+    """A term in Python, which is refused where it does anything but to return an array of its own."""
+
+    def __init__(self, term: TermState, *, strict: bool) -> None:
+        self._term, self._strict = term, strict
+
+    def __call__(self, bar: BarView) -> np.ndarray:
         row = int(bar.row[0])
         before = _shown(bar) if self._strict else {}
         try:
@@ -81,19 +105,16 @@ class _Watched(Reward):
             array = isinstance(value, np.ndarray)
             seen = f"{cast('Any', value).dtype} of shape {cast('Any', value).shape}" if array else type(value).__name__
             raise _Refused(Fault(f"returned {seen} at row {row}; allowed: float64 of shape (N,), here ({bar.n},)", row))
-        kept = value.copy()
-        if self._strict:
-            wrong = ~np.isfinite(kept)
-            if wrong.any():
-                place = int(np.argmax(wrong))
-                row = int(bar.row[place])
-                raise _Refused(Fault(f"is {kept[place]} for account {place} at row {row}; allowed: finite numbers", row))
-            for name, block in before.items():
-                if not np.array_equal(block, _block(bar, name), equal_nan=True):
-                    raise _Refused(Fault(f"changes the array {name!r} that it is given, at row {row}; allowed: to read it", row))
-        self.rows.append(bar.row.copy())
-        self.values.append(kept if ended is None else np.where(ended, 0.0, kept))
-        return self.values[-1]
+        for name, block in before.items():
+            if not np.array_equal(block, _block(bar, name), equal_nan=True):
+                raise _Refused(Fault(f"changes the array {name!r} that it is given, at row {row}; allowed: to read it", row))
+        return value
+
+    def reset(self, accounts: np.ndarray) -> None:
+        self._term.reset(accounts)
+
+    def blocks(self) -> Mapping[str, np.ndarray]:
+        return self._term.blocks()
 
 
 def _block(bar: BarView, name: str) -> np.ndarray:

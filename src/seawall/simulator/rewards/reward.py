@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
+from typing import cast
 
 import numpy as np
-from numba import njit
 
 from seawall.core.errors import InvariantError
 from seawall.core.market import Market
+from seawall.simulator.kernel import layout as at
+from seawall.simulator.kernel.layout import PADDING, Accounts
+from seawall.simulator.rewards import layout as of
 from seawall.simulator.rewards.bar import BarView
+from seawall.simulator.rewards.hindsight import exits_ahead
+from seawall.simulator.rewards.judge import forget_ended, weigh
+from seawall.simulator.rewards.layout import Judging, Numbers
+from seawall.simulator.rewards.memory import remembered_parts
 from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.rewards.terms import REWARD_TERMS
 
-
-@njit(cache=True, error_model="numpy")
-def _weighed(terms: np.ndarray, weights: np.ndarray, sums: np.ndarray, total: np.ndarray) -> bool:
-    """Fill the weighted sums of the terms, add them to those of the episode, and say whether all are finite numbers."""
-    total[:] = 0.0
-    for place in range(len(weights)):
-        for i in range(len(total)):
-            weighted = terms[place, i] * weights[place]
-            sums[place, i] += weighted
-            total[i] += weighted
-    good = True
-    for i in range(len(total)):
-        good = good and np.isfinite(total[i])
-    return good
+_HINDSIGHT = {of.HINDSIGHT_EXIT: False, of.HINDSIGHT_EXIT_LIMIT: True}
 
 
 class Reward:
-    """Computes the reward bar by bar.
+    """Computes the reward bar by bar: compiled terms in one pass with the bar itself, a user's own terms after it.
+
+    A term without weight is not computed.
 
     Attributes:
         names: The K terms, in order.
-        terms: The terms of the last bar, before their weights, float64, shape (K, N).
+        terms: The terms of the last bar, before their weights, float64, shape (K, N); 0 for one without weight.
+        numbers: Settings of the terms, as the compiled pass reads them.
         sums: What each term, times its weight and the scale, has added up to in the episode, float64, shape (K, N).
     """
 
@@ -47,10 +45,53 @@ class Reward:
             n: Number of accounts, N.
         """
         self.names = tuple(params.weights)
-        self.terms, self.sums = np.zeros((len(self.names), n)), np.zeros((len(self.names), n))
+        self._n, self._market, self._clip = n, market, params.clip
         self._weights = np.array(list(params.weights.values())) * params.scale
-        self._clip = params.clip
-        self._states = [REWARD_TERMS[name].build(params, market, n) for name in self.names]
+        live = [(place, REWARD_TERMS[name]) for place, name in enumerate(self.names) if self._weights[place] != 0.0]
+        compiled = [(place, term.code) for place, term in live if term.code is not None]
+        self._own = [(place, term.build(params, market, n)) for place, term in live if term.code is None]
+        self._remembered: list[tuple[int, str, str, int, int]] = []
+        """Place of the term, name of the part, block, first row and rows, of all that compiled terms remember."""
+        self.numbers = _numbers(params)
+        self._judging = self._judged(params, compiled)
+        self.terms, self.sums = self._judging.terms[:, :n], self._judging.sums[:, :n]
+
+    def _judged(self, params: RewardParams, compiled: list[tuple[int, int]]) -> Judging:
+        """Return what the compiled pass is given, with blocks of zeros."""
+        width, k = self._n + PADDING, len(self.names)
+        firsts, rows, exits = list[tuple[int, int]](), {"memory": 0, "ages": 0}, list[np.ndarray]()
+        for place, code in compiled:
+            firsts.append((2 * len(exits) if code in _HINDSIGHT else rows["memory"], rows["ages"]))
+            if code in _HINDSIGHT:
+                exits.append(exits_ahead(params, self._market, limit=_HINDSIGHT[code]))
+            for block, parts in zip(rows, remembered_parts(code, params), strict=True):
+                for part, size in parts.items():
+                    self._remembered.append((place, part, block, rows[block], size))
+                    rows[block] += size
+        needed = np.full(of.FACTS, bool(self._own))
+        for _, code in compiled:
+            needed[list(of.FACTS_OF.get(code, ()))] = True
+        # One block, so that a reset clears it in one go.
+        self._block = np.zeros((2 * k + rows["memory"], width))
+        at_rows = np.array(firsts, dtype=np.int64).reshape(-1, 2)
+        return Judging(
+            codes=np.array([code for _, code in compiled], dtype=np.int64),
+            places=np.array([place for place, _ in compiled], dtype=np.int64),
+            memory_at=at_rows[:, 0].copy(),
+            ages_at=at_rows[:, 1].copy(),
+            needed=needed,
+            weights=self._weights,
+            ended=np.zeros(width, dtype=np.bool_),
+            facts=np.zeros((of.FACTS, width)),
+            memory=self._block[2 * k :],
+            ages=np.zeros((rows["ages"], width), dtype=np.int64),
+            terms=self._block[:k],
+            sums=self._block[k : 2 * k],
+            starts=np.array(self._market.starts, dtype=np.int64),
+            ahead=np.concatenate(exits, axis=1) if exits else np.zeros((0, 0)),
+            signal=np.zeros(0, dtype=np.int8),
+            weighs=not self._own,
+        )
 
     @property
     def plain(self) -> bool:
@@ -58,27 +99,44 @@ class Reward:
         return self.names == ("log_return",)
 
     @property
+    def reads_signals(self) -> bool:
+        """Whether a term looks at what was asked for."""
+        return bool(self._own) or bool((self._judging.codes >= of.REMEMBERING).any())
+
+    @property
     def first_weight(self) -> float:
         """Weight of the first term, times the scale."""
         return float(self._weights[0])
 
-    def earned(self, bar: BarView, ended: np.ndarray | None) -> np.ndarray:
+    def judging(self, signal: np.ndarray | None) -> Judging:
+        """Return what the compiled pass is given.
+
+        Args:
+            signal: What was asked for: −1 sell, 0 hold, +1 buy; int8, shape (N,); None where no term reads it.
+        """
+        return self._judging if signal is None else self._judging._replace(signal=signal)
+
+    def earned(self, total: np.ndarray, wrong: int, accounts: Accounts, judging: Judging) -> np.ndarray:
         """Return the reward of the bar just marked, float64, shape (N,).
 
         Args:
-            bar: The bar.
-            ended: Accounts whose episode was over before it, which earn 0, bool, shape (N,); None where there is none.
+            total: What the compiled pass has added up; changed in place.
+            wrong: How many of these are no finite numbers.
+            accounts: The accounts, marked.
+            judging: What the pass was given.
 
         Raises:
             InvariantError: A term is not a finite number.
         """
-        total = np.empty(bar.n)
-        for place, state in enumerate(self._states):
-            self.terms[place] = state(bar)
-        if ended is not None:
-            self.terms[:, ended] = 0.0
-        if not _weighed(self.terms, self._weights, self.sums, total):
-            self._name_the_fault(bar)
+        if self._own:
+            bar = BarView(self._market, accounts, judging, self._n)
+            for place, state in self._own:
+                self.terms[place] = state(bar)
+            first, last = cast("tuple[int, int]", (np.uint64(0), np.uint64(self._n)))
+            forget_ended(judging.terms, judging.ended, first, last)
+            wrong = weigh(judging.terms, self._weights, judging.sums, total, first, last)
+        if wrong:
+            self._name_the_fault(accounts.counts[at.ROW])
         return self._clipped(total)
 
     def of_log_return(self, log_return: np.ndarray) -> np.ndarray:
@@ -91,13 +149,13 @@ class Reward:
     def _clipped(self, total: np.ndarray) -> np.ndarray:
         return total if self._clip is None else np.clip(total, -self._clip, self._clip)
 
-    def _name_the_fault(self, bar: BarView) -> None:
+    def _name_the_fault(self, rows: np.ndarray) -> None:
         for name, term in zip(self.names, self.terms, strict=True):
             wrong = ~np.isfinite(term)
             if wrong.any():
                 account = int(np.argmax(wrong))
                 raise InvariantError(
-                    f"reward term {name!r} is {term[account]} for account {account} at row {int(bar.row[account])}; "
+                    f"reward term {name!r} is {term[account]} for account {account} at row {int(rows[account])}; "
                     "allowed: finite numbers"
                 )
         raise InvariantError(f"the weighted reward of terms {list(self.names)} is beyond any number; allowed: smaller weights")
@@ -109,14 +167,29 @@ class Reward:
 
     def reset(self, accounts: np.ndarray) -> None:
         """Forget what is known of some accounts, at the start of an episode; int64, shape (K,)."""
-        self.terms[:, accounts] = 0.0
-        self.sums[:, accounts] = 0.0
-        for state in self._states:
+        self._block[:, accounts] = 0.0
+        if len(self._judging.ages):
+            self._judging.ages[:, accounts] = 0
+        for _, state in self._own:
             state.reset(accounts)
 
     def blocks(self) -> Mapping[str, np.ndarray]:
         """Return the arrays of a saved state, by name."""
-        blocks = {"reward_sums": self.sums}
-        for name, state in zip(self.names, self._states, strict=True):
-            blocks.update({f"reward_{name}_{part}": block for part, block in state.blocks().items()})
-        return blocks
+        found: dict[str, np.ndarray] = {"reward_sums": self.sums}
+        for place, part, block, row, size in self._remembered:
+            rows: np.ndarray = getattr(self._judging, block)[row : row + size, : self._n]
+            found[f"reward_{self.names[place]}_{part}"] = rows if part == "ring" else rows[0]
+        for place, state in self._own:
+            found.update({f"reward_{self.names[place]}_{part}": block for part, block in state.blocks().items()})
+        return found
+
+
+def _numbers(params: RewardParams) -> Numbers:
+    return Numbers(
+        rate=params.sharpe_rate,
+        warmup=float(params.sharpe_warmup),
+        clip=params.sharpe_clip,
+        window=params.sharpe_window,
+        idle_bars=params.idle_bars,
+        hold=nan if params.hindsight_hold is None else params.hindsight_hold,
+    )

@@ -1,4 +1,4 @@
-"""What a reward term is: a function of the bar just marked, with or without a memory."""
+"""What a reward term is: a compiled one by its code, or a function of the bar just marked, with or without a memory."""
 
 from __future__ import annotations
 
@@ -59,19 +59,21 @@ class RewardTerm:
 
     Attributes:
         function: Maps the bar just marked to the term, float64, shape (N,). Known at the close of that bar, but for the horizon.
-            None for a term that remembers.
+            None for a term that remembers, and for a compiled one.
         meaning: What the term is, in plain words.
         horizon: Bars after the mark that the term looks at; 0 for what an account really earns. Splits purge by the longest.
         state: Builds a term that remembers, from the settings, the market and the number of accounts.
+        code: Of a term that is compiled, in `rewards.layout`; None for a user's own.
     """
 
     function: TermFunction | None
     meaning: str
     horizon: int | Callable[[TermSettings], int] = 0
     state: StateBuilder | None = None
+    code: int | None = None
 
     def build(self, params: TermSettings, market: Market, n: int) -> TermState:
-        """Return the term for N accounts over a market."""
+        """Return a term in Python for N accounts over a market."""
         if self.state is not None:
             return self.state(params, market, n)
         if self.function is None:

@@ -1,72 +1,49 @@
-"""Every reward term, by name. A new one is a function of the bar just marked and one line in `REWARD_TERMS`."""
+"""Every reward term, by name. Those below are compiled, by their codes; a user's own is a function of the bar just marked."""
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-
-from seawall.simulator.rewards.bar import BarView
-from seawall.simulator.rewards.hindsight import HindsightExit, action_table
-from seawall.simulator.rewards.memory import DifferentialSharpe, DrawdownGrowth, Idle, Volatility, WindowedSharpe
+from seawall.simulator.rewards import layout as of
+from seawall.simulator.rewards.settings import TermSettings
 from seawall.simulator.rewards.term import RewardTerm
 
-_BONUS = 2.0
-_TABLE_COST = 0.001
+
+def _ahead(params: TermSettings) -> int:
+    return params.hindsight_bars
 
 
-def profit_bonus(bar: BarView) -> np.ndarray:
-    """Return twice the profit of what was closed over its value at entry, where it is a profit; 0 elsewhere."""
-    won = bar.closed_pnl > 0.0
-    return _BONUS * np.divide(bar.closed_pnl, bar.closed_value, out=np.zeros(bar.n), where=won)
-
-
-def benchmark_excess(bar: BarView) -> np.ndarray:
-    """Return the account's return less the asset's."""
-    return bar.simple_return - bar.asset_return
+def _compiled(code: int, meaning: str) -> RewardTerm:
+    return RewardTerm(None, meaning, horizon=_ahead if code in (of.HINDSIGHT_EXIT, of.HINDSIGHT_EXIT_LIMIT) else 0, code=code)
 
 
 REWARD_TERMS: dict[str, RewardTerm] = {
-    "log_return": RewardTerm(lambda bar: bar.log_return, "log change of equity over the bar, after all costs"),
-    "simple_return": RewardTerm(lambda bar: bar.simple_return, "change of equity over the bar, as a share of it, after all costs"),
-    "benchmark_excess": RewardTerm(benchmark_excess, "change of equity less the change of the asset's price"),
-    "drawdown": RewardTerm(lambda bar: -bar.drawdown, "minus the fall from the highest equity, at every bar"),
-    "drawdown_growth": RewardTerm(None, "minus the growth of the episode's largest drawdown", state=DrawdownGrowth),
-    "differential_sharpe": RewardTerm(
-        None, "differential Sharpe ratio (Moody and Saffell): what the bar adds to it", state=DifferentialSharpe
+    "log_return": _compiled(of.LOG_RETURN, "log change of equity over the bar, after all costs"),
+    "simple_return": _compiled(of.SIMPLE_RETURN, "change of equity over the bar, as a share of it, after all costs"),
+    "benchmark_excess": _compiled(of.BENCHMARK_EXCESS, "change of equity less the change of the asset's price"),
+    "drawdown": _compiled(of.DRAWDOWN, "minus the fall from the highest equity, at every bar"),
+    "drawdown_growth": _compiled(of.DRAWDOWN_GROWTH, "minus the growth of the episode's largest drawdown"),
+    "differential_sharpe": _compiled(
+        of.DIFFERENTIAL_SHARPE, "differential Sharpe ratio (Moody and Saffell): what the bar adds to it"
     ),
-    "windowed_sharpe": RewardTerm(None, "mean over deviation of the last sharpe_window returns", state=WindowedSharpe),
-    "volatility": RewardTerm(None, "minus the deviation of the last sharpe_window returns", state=Volatility),
-    "variance": RewardTerm(lambda bar: -(bar.log_return**2), "minus the squared log return"),
-    "fee": RewardTerm(
-        lambda bar: -bar.fee / bar.before.equity, "minus the commission, as a share of equity; once more, if log_return counts"
-    ),
-    "costs": RewardTerm(lambda bar: -bar.costs / bar.before.equity, "minus all costs, likewise"),
-    "turnover": RewardTerm(lambda bar: -bar.traded_notional / bar.before.equity, "minus what was traded, as a share of equity"),
-    "trade": RewardTerm(lambda bar: -(bar.traded_notional > 0.0).astype(np.float64), "−1 in a bar with a fill"),
-    "trade_entry": RewardTerm(
-        lambda bar: -bar.entered.astype(np.float64), "−1 in a bar whose fill opened, enlarged or reversed a position"
-    ),
-    "idle": RewardTerm(None, "−1 after more than idle_bars bars without position or trade", state=Idle),
-    "hold_bonus": RewardTerm(lambda bar: bar.idle.astype(np.float64), "+1 in a bar without position or trade"),
-    "holding": RewardTerm(lambda bar: -np.abs(bar.exposure), "minus the size of the exposure held"),
-    "profit_bonus": RewardTerm(profit_bonus, "twice the profit of what was closed, over its value at entry; losses count 0"),
-    "ruin": RewardTerm(
-        lambda bar: -bar.terminated.astype(np.float64), "−1 in the bar that ends an episode by ruin or by its largest loss"
-    ),
-    "action_table": RewardTerm(
-        partial(action_table, cost=_TABLE_COST), "legacy: the Ichimoku system's table of actions, which no equity earns"
-    ),
-    "hindsight_exit": RewardTerm(
-        None,
+    "windowed_sharpe": _compiled(of.WINDOWED_SHARPE, "mean over deviation of the last sharpe_window returns"),
+    "volatility": _compiled(of.VOLATILITY, "minus the deviation of the last sharpe_window returns"),
+    "variance": _compiled(of.VARIANCE, "minus the squared log return"),
+    "fee": _compiled(of.FEE, "minus the commission, as a share of equity; once more, if log_return counts"),
+    "costs": _compiled(of.COSTS, "minus all costs, likewise"),
+    "turnover": _compiled(of.TURNOVER, "minus what was traded, as a share of equity"),
+    "trade": _compiled(of.TRADE, "−1 in a bar with a fill"),
+    "trade_entry": _compiled(of.TRADE_ENTRY, "−1 in a bar whose fill opened, enlarged or reversed a position"),
+    "idle": _compiled(of.IDLE, "−1 after more than idle_bars bars without position or trade"),
+    "hold_bonus": _compiled(of.HOLD_BONUS, "+1 in a bar without position or trade"),
+    "holding": _compiled(of.HOLDING, "minus the size of the exposure held"),
+    "profit_bonus": _compiled(of.PROFIT_BONUS, "twice the profit of what was closed, over its value at entry; losses count 0"),
+    "ruin": _compiled(of.RUIN, "−1 in the bar that ends an episode by ruin or by its largest loss"),
+    "action_table": _compiled(of.ACTION_TABLE, "legacy: the Ichimoku system's table of actions, which no equity earns"),
+    "hindsight_exit": _compiled(
+        of.HINDSIGHT_EXIT,
         "legacy: an exit at the best close of the next hindsight_bars bars, which nobody can know",
-        horizon=lambda params: params.hindsight_bars,
-        state=partial(HindsightExit, limit=False),
     ),
-    "hindsight_exit_limit": RewardTerm(
-        None,
+    "hindsight_exit_limit": _compiled(
+        of.HINDSIGHT_EXIT_LIMIT,
         "legacy: an exit at the best high or low of the next hindsight_bars bars, which nobody can know",
-        horizon=lambda params: params.hindsight_bars,
-        state=partial(HindsightExit, limit=True),
     ),
 }
