@@ -28,6 +28,8 @@ def cell(agent="exact", rung="sine", strength="strong", **changes):
         "curves": [[[100, 5.0, 3.75e-4], [200, 10.0, 6e-4]], [[100, 4.0, 1.5e-4], [200, 9.0, 5.25e-4]]],
         "warnings": [],
         "required": 0.75,
+        "share_below": None,
+        "fitted_share": 0.99,
         "verdict": "reached",
         "passed": True,
         **changes,
@@ -39,16 +41,19 @@ def document(*rows):
 
 
 def test_every_cell_is_told_with_its_numbers_and_its_verdict():
-    walk = cell(rung="walk", mean_share=None, lowest_share=None, highest_share=None, required=None, verdict="no claim")
-    control = cell(rung="ar1", control=True, mean_share=0.01, required=None, verdict="nothing learned")
+    walk = cell(
+        rung="walk", mean_share=None, lowest_share=None, highest_share=None, required=None, fitted_share=None, verdict="no claim"
+    )
+    control = cell(rung="ar1", control=True, mean_share=0.01, required=None, share_below=0.1, verdict="nothing learned")
     page = ladder_html(document(cell(), walk, control))
     body = re.sub(r"<[^>]+>", "|", page[page.index("<tbody>") : page.index("</tbody>")])
     rows = [[word for word in line.split("|") if word.strip()] for line in body.splitlines() if line.strip()]
-    assert rows[0] == ["sine", "strong", "exact", "2", "0.812", "0.7", "0.9", "0.75", "6.1", "7.5", "12", "reached"]
+    assert rows[0] == ["sine", "strong", "exact", "2", "0.812", "0.7", "0.9", "0.75", "0.99", "6.1", "7.5", "12", "reached"]
     assert rows[1][0] == "walk"
     assert rows[1][-1] == "no claim"
-    assert rows[1].count("–") == 4
+    assert rows[1].count("–") == 5
     assert rows[2][0] == "ar1 (control)"
+    assert rows[2][7] == "&lt; 0.1"
 
 
 @pytest.mark.parametrize(("passed", "tone", "words"), [(True, "evidence", "was reached"), (False, "none", "1 failed")])

@@ -16,6 +16,7 @@ def result_of(unit, share):
         "share": share,
         "growth": 7.5e-4 * share,
         "attainable": 7.5e-4,
+        "fitted_share": 0.99,
         "trades_per_bar": 0.1,
         "seconds": 12.0,
         "curve": [[1, 12.0, 7.5e-4 * share]],

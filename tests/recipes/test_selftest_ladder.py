@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,18 +195,6 @@ def test_a_strong_edge_is_learned_and_its_control_is_not(tmp_path, agent):
         run_unit(run, unit, Line())
     rows = ladder_table(run, units, [json.loads(unit_file(run, unit).read_text()) for unit in units])
     assert [row["passed"] for row in rows] == [True, True]
-    assert rows[1]["mean_share"] < 0.3
-
-
-def test_the_signal_leads_the_moves_and_that_of_the_control_does_not():
-    seen = []
-    for broken in (False, True):
-        ladder = ladder_market("ar1", "strong", 0, (60_000, 1_000, 1_000), broken=broken)
-        rows = slice(ladder.split.train.start, ladder.split.train.stop)
-        signal = ladder.market.features[rows, ladder.market.feature_names.index("signal_0")][:-1]
-        seen.append(float(np.corrcoef(signal, ladder.moves[rows][1:])[0, 1]))
-    assert seen[0] > 0.15
-    assert abs(seen[1]) < 4.0 / np.sqrt(60_000)
 
 
 def test_a_unit_that_was_stopped_ends_as_one_that_was_not(tmp_path, wanderer):
@@ -251,6 +240,7 @@ def result_of(unit, share, **changes):
         "share": share,
         "growth": 1e-4 * (share or 0.0),
         "attainable": 1e-4,
+        "fitted_share": 0.99,
         "trades_per_bar": 0.1,
         "seconds": 1.0,
         "curve": [[1, 0.5, 1e-5], [2, 1.0, 1e-4 * (share or 0.0)]],
@@ -267,8 +257,8 @@ def result_of(unit, share, **changes):
         (Unit("exact", "sine", "medium", 0), 0.89, "MISSED", False),
         (Unit("ppo", "sine", "strong", 0), 0.76, "reached", True),
         (Unit("ppo", "sine", "weak", 0), 0.01, "shown", None),
-        (Unit("ppo", "ar1", "strong", 0, control=True), 0.74, "nothing learned", True),
-        (Unit("ppo", "ar1", "strong", 0, control=True), 0.76, "LEARNED FROM NOISE", False),
+        (Unit("ppo", "ar1", "strong", 0, control=True), 0.09, "nothing learned", True),
+        (Unit("ppo", "ar1", "strong", 0, control=True), 0.11, "LEARNED FROM NOISE", False),
     ],
 )
 def test_a_cell_is_judged_by_the_mean_over_its_seeds(tmp_path, unit, share, verdict, passed):
@@ -322,3 +312,15 @@ def test_the_candles_count_where_the_plan_has_them(tmp_path):
     plan = Plan((), True, 3)
     document = run_selftest(plan, tmp_path, lambda name, message: None, lambda: {"passed": False})
     assert (document["passed"], document["page"], document["ladder"]) == (False, None, [])
+
+
+@pytest.mark.parametrize("agent", ["exact", "ppo"])
+def test_choices_of_a_network_are_those_that_its_policy_makes_when_asked(agent):
+    ladder = ladder_market("regime", "strong", 0, ROWS)
+    policy, rows = LADDER_AGENTS[agent].build(ladder, 0).policy(), RowRange(0, 400)
+    # A fresh network tells its positions barely apart.
+    with torch.no_grad():
+        policy.network.policy_head.weight[:, -1] = torch.tensor([0.02, -0.01, 0.0])
+    asked = SimpleNamespace(act=policy.act)
+    assert (policy_choices(policy, ladder, rows) == policy_choices(asked, ladder, rows)).all()
+    assert len(np.unique(policy_choices(policy, ladder, rows), axis=0)) > 2

@@ -39,7 +39,8 @@ def selftest(
 
     Each rung shows its signal in full among noise, so that the most that any trader can earn after costs is known exactly.
     Passes if each agent reaches its share of that (exact: 90 % of strong and medium edges, 70 % of weak ones; ppo and dqn: 75 %
-    of strong ones), claims no edge on a random walk, and learns nothing from a control whose signal was cut off. Otherwise it
+    of strong ones), claims no edge on a random walk, and learns nothing from a control whose moves were shuffled.
+    "if told" is the share of a trader who is told the state of each bar and fits its drift to the same rows. Otherwise it
     exits with 1.
 
     Ctrl-C stops at a safe point, and the same command goes on from there. Results lie in the run's folder, curves in ladder.html.
@@ -106,7 +107,19 @@ def _candles(plan: Plan, runs: Path) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any]) -> None:
-    columns = ("rung", "strength", "agent", "share", "lowest … highest", "required", "bps a bar", "of", "seconds", "verdict")
+    columns = (
+        "rung",
+        "strength",
+        "agent",
+        "share",
+        "lowest … highest",
+        "required",
+        "if told",
+        "bps a bar",
+        "of",
+        "CPU s",
+        "verdict",
+    )
     if document["ladder"]:
         out.print(table("Unseen bars, after costs", columns, [_cells(row) for row in document["ladder"]]))
         for warning in sorted({f"{row['agent']}: {text}" for row in document["ladder"] for text in row["warnings"]}):
@@ -126,7 +139,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         row["agent"],
         number(row["mean_share"]),
         span,
-        number(row["required"]),
+        number(row["required"]) if row["share_below"] is None else f"< {number(row['share_below'])}",
+        number(row["fitted_share"]),
         number(row["growth_bps"]),
         number(row["attainable_bps"]),
         number(row["seconds"], 0),

@@ -53,7 +53,7 @@ def ladder_html(document: Mapping[str, Any]) -> str:
 
 
 def curves_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
-    """Draw what each seed had learned after each second: a panel for every rung and strength, a colour for every agent.
+    """Draw what each seed had learned after each CPU second: a panel for every rung and strength, a colour for every agent.
 
     Args:
         rows: Cells with an edge, at least one, as `recipes.selftest_grade.ladder_table` gives them.
@@ -83,7 +83,7 @@ def curves_figure(rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     figure.update_yaxes(range=[_LOWEST_SHOWN, 1.1], tickformat=".0%")
     figure.update_xaxes(rangemode="tozero")
     for column in range(1, len(strengths) + 1):
-        figure.update_xaxes(title_text="seconds of training", row=len(rungs), col=column)
+        figure.update_xaxes(title_text="CPU seconds of training", row=len(rungs), col=column)
     for place in range(1, len(rungs) + 1):
         figure.update_yaxes(title_text="share", row=place, col=1)
     laid_out(figure, _ROW_HEIGHT * len(rungs) + _MARGINS, dates=False)
@@ -104,7 +104,7 @@ def _curve(row: Mapping[str, Any], seed: int, curve: Sequence[Sequence[float]], 
         mode="lines",
         line={"color": colour, "width": 1.4},
         opacity=0.75,
-        hovertemplate=f"{agent} seed {seed}: %{{y:.0%}} after %{{x:.0f}} s<extra></extra>",
+        hovertemplate=f"{agent} seed {seed}: %{{y:.0%}} after %{{x:.1f}} CPU s<extra></extra>",
     )
 
 
@@ -116,7 +116,8 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
         "agent": row["agent"],
         "numbers": [
             *(number(value) for value in shares),
-            number(row["required"]),
+            number(row["required"]) if row["share_below"] is None else f"< {number(row['share_below'])}",
+            number(row["fitted_share"]),
             number(row["growth_bps"]),
             number(row["attainable_bps"]),
             number(row["seconds"]),

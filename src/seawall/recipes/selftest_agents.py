@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from seawall.agents.dqn.dqn import DQN
 from seawall.agents.dqn.params import DQNParams
 from seawall.agents.exact.exact import ExactGradient
 from seawall.agents.exact.params import ExactParams
 from seawall.agents.exact.problem import ExactProblem
+from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.params import PPOParams
 from seawall.agents.ppo.ppo import PPO
 from seawall.core.market import RowRange
@@ -24,6 +26,7 @@ from seawall.market.synthetic.ladder import LEVELS, LadderMarket
 from seawall.nets.q_network import build_q_network
 from seawall.nets.registry import ConvParams, NetworkShape
 from seawall.nets.registry import build_network as build_actor_critic
+from seawall.nets.windows import ObservedWindows
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
@@ -90,7 +93,8 @@ def build_exact(ladder: LadderMarket, seed: int, params: ExactParams | None = No
     """
     network = build_actor_critic("conv", ConvParams(shared_encoder=True), ladder_shape(ladder), seed)
     problem = ExactProblem(ladder.market, ladder.split.train, WINDOW, SCHEME, ladder_costs(ladder), SimulatorParams(), ACCOUNT)
-    return ExactGradient(network, params or EXACT_PARAMS, problem, seed=seed)
+    chosen = params or EXACT_PARAMS.model_copy(update=EXACT_BUDGETS[ladder.strength])
+    return ExactGradient(network, chosen, problem, seed=seed)
 
 
 def build_dqn(ladder: LadderMarket, seed: int, params: DQNParams | None = None) -> DQN:
@@ -131,7 +135,13 @@ DQN_PARAMS = DQNParams(
     epsilon_fraction=0.5,
     weight_decay=4.0,
 )
-EXACT_PARAMS = ExactParams(total_steps=786_432, gamma=0.9, weight_decay=4.0)
+EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, gamma=0.9, entropy_coefficient=0.25, weight_decay=4.0)
+EXACT_BUDGETS: dict[str, dict[str, int]] = {
+    "strong": {"total_steps": 393_216, "gradient_steps": 32},
+    "medium": {"total_steps": 786_432, "gradient_steps": 64},
+    "weak": {"total_steps": 1_310_720, "gradient_steps": 128},
+}
+"""What changes by strength: a smaller edge takes more bars, and is chosen on as often."""
 
 
 @dataclass(frozen=True)
@@ -142,19 +152,22 @@ class LadderAgent:
         build: Makes its learner on a market of the ladder with a seed.
         training: When it is judged, and when it gives up.
         params: Settings of the learner.
+        budgets: What the learner changes of them by strength; empty where all strengths are alike.
     """
 
     build: Callable[[LadderMarket, int], Learner]
     training: TrainingParams
     params: Params
+    budgets: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain values."""
-        return {"training": self.training.model_dump(mode="json"), "params": self.params.model_dump(mode="json")}
+        fixed = {"training": self.training.model_dump(mode="json"), "params": self.params.model_dump(mode="json")}
+        return {**fixed, "budgets": {strength: dict(changes) for strength, changes in self.budgets.items()}}
 
 
 LADDER_AGENTS: dict[str, LadderAgent] = {
-    "exact": LadderAgent(build_exact, TrainingParams(evaluate_every=3, checkpoint_every=12), EXACT_PARAMS),
+    "exact": LadderAgent(build_exact, TrainingParams(evaluate_every=4, checkpoint_every=12), EXACT_PARAMS, EXACT_BUDGETS),
     "ppo": LadderAgent(build_ppo, TrainingParams(evaluate_every=6, checkpoint_every=24), PPO_PARAMS),
     "dqn": LadderAgent(build_dqn, TrainingParams(evaluate_every=4, checkpoint_every=8), DQN_PARAMS),
 }
@@ -176,10 +189,28 @@ def policy_choices(policy: Policy, ladder: LadderMarket, rows: RowRange) -> np.n
     """
     decisions = np.arange(rows.start, rows.stop - 1)
     choices = np.tile(np.arange(len(LEVELS)), (len(decisions), 1))
-    whole = decisions >= WINDOW - 1
-    for level, exposure in enumerate(LEVELS):
-        for chosen in np.array_split(np.flatnonzero(whole), max(1, len(decisions) // _CHUNK)):
-            account = np.full((len(chosen), len(ACCOUNT)), exposure, dtype=np.float32)
-            actions, _ = policy.act(Observation(ladder.market, decisions[chosen], account))
-            choices[chosen, level] = actions
+    whole = np.flatnonzero(decisions >= WINDOW - 1)
+    for chosen in np.array_split(whole, max(1, len(whole) // _CHUNK)):
+        seen = decisions[chosen]
+        by_network = isinstance(policy, NetworkPolicy)
+        choices[chosen] = _told_by_network(policy, ladder, seen) if by_network else _told_when_asked(policy, ladder, seen)
     return choices
+
+
+def _account(n: int, exposure: float) -> np.ndarray:
+    return np.full((n, len(ACCOUNT)), exposure, dtype=np.float32)
+
+
+def _told_when_asked(policy: Policy, ladder: LadderMarket, rows: np.ndarray) -> np.ndarray:
+    observations = (Observation(ladder.market, rows, _account(len(rows), exposure)) for exposure in LEVELS)
+    return np.stack([policy.act(observation)[0] for observation in observations], 1)
+
+
+@torch.inference_mode()
+def _told_by_network(policy: NetworkPolicy, ladder: LadderMarket, rows: np.ndarray) -> np.ndarray:
+    """Return the same at a third of the cost: the windows are encoded once, and the account row joins behind the encoder."""
+    network = policy.network
+    windows = ObservedWindows(policy.window)(Observation(ladder.market, rows, _account(len(rows), 0.0)))
+    actor, critic = network.encode(windows)
+    accounts = (torch.from_numpy(_account(len(rows), exposure)) for exposure in LEVELS)
+    return torch.stack([network.heads(actor, critic, account)[0].argmax(1) for account in accounts], 1).numpy()

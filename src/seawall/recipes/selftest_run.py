@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from seawall.core.logs import run_logger
 from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
 from seawall.market.synthetic.ladder import LadderMarket, ladder_market
+from seawall.market.synthetic.ladder_fitted import fitted_share
 from seawall.recipes.selftest_agents import LADDER_AGENTS, policy_choices
 from seawall.recipes.selftest_plan import WALK, Plan, Unit
 from seawall.training.rl import Learner, train
@@ -93,13 +94,12 @@ def run_unit(run: RunFolder, unit: Unit, channel: Channel, rows: tuple[int, int,
         run: Where it is written.
         unit: Which.
         channel: Takes progress, and says when to stop.
-        rows: Rows of the market; those of the ladder where None.
+        rows: Rows of the market; those of its strength where None.
 
     Raises:
         Interrupted: The checkpoint is saved; the same call goes on from it.
     """
-    sizes = {} if rows is None else {"rows": rows}
-    ladder = ladder_market(unit.rung, unit.strength, unit.seed, broken=unit.control, **sizes)
+    ladder = ladder_market(unit.rung, unit.strength, unit.seed, rows, shuffled=unit.control)
     agent = LADDER_AGENTS[unit.agent]
     learner = agent.build(ladder, unit.seed)
     room = run.path / "checkpoints" / unit.name
@@ -119,6 +119,7 @@ def run_unit(run: RunFolder, unit: Unit, channel: Channel, rows: tuple[int, int,
         **asdict(unit),
         **{name: best[name] for name in ("share", "growth", "trades_per_bar")},
         "attainable": ladder.optimum.growth,
+        "fitted_share": None if unit.rung == WALK else fitted_share(ladder),
         "best_step": result.best_step,
         "steps": result.steps,
         "seconds": watch.curve[-1]["seconds"],
@@ -140,11 +141,11 @@ class _Watch:
         self.ladder, self.learner, self.file, self.realised = ladder, learner, file, realised
         self.curve: list[dict[str, Any]] = read_json(file, "curve")["curve"] if file.is_file() else []
         self._before = self.curve[-1]["seconds"] if self.curve else 0.0
-        self._started, self._judging = perf_counter(), 0.0
+        self._started, self._judging = process_time(), 0.0
 
     def judge(self, policy: Policy) -> float:
         """Return the score on the validation rows: net log growth per bar, as the market came."""
-        started = perf_counter()
+        started = process_time()
         seconds = self._before + started - self._started - self._judging
         ladder, rows = self.ladder, self.ladder.split.validation
         held = ladder.walk(policy_choices(policy, ladder, rows), rows)
@@ -160,7 +161,7 @@ class _Watch:
             row |= self._on_test_rows(policy)
         self.curve.append(row)
         write_json(self.file, {"curve": self.curve})
-        self._judging += perf_counter() - started
+        self._judging += process_time() - started
         return score
 
     def _on_test_rows(self, policy: Policy) -> dict[str, Any]:

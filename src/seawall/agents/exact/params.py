@@ -12,16 +12,16 @@ class ExactParams(Params):
     """Settings of the exact policy gradient."""
 
     total_steps: int = Field(default=1_048_576, ge=1, description="bars evaluated in the whole training, each from every position")
-    n_segments: int = Field(default=32, ge=1, le=65_536, description="stretches of bars in one gradient step")
+    n_segments: int = Field(default=8, ge=1, le=65_536, description="stretches of bars in one gradient step")
     segment_bars: int = Field(
         default=128, ge=2, le=65_536, description="decisions in a stretch; what follows is left to the critic"
     )
-    gradient_steps: int = Field(default=8, ge=1, le=10_000, description="gradient steps of one update, after which others look on")
+    gradient_steps: int = Field(default=32, ge=1, le=10_000, description="gradient steps of one update, after which others look on")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Adam's step size at the start")
     learning_rate_schedule: Schedule = Field(default="linear", description="linear falls to 0 at total_steps")
     gamma: float = Field(default=0.99, ge=0, le=1, description="discount per bar")
     entropy_coefficient: float = Field(
-        default=0.1, ge=0, le=100, description="weight of the entropy bonus at the start, beside returns in deviations of a bar"
+        default=0.25, ge=0, le=100, description="weight of the entropy bonus at the start, beside returns in deviations of a bar"
     )
     entropy_schedule: Schedule = Field(default="linear", description="linear falls to 0 at total_steps")
     value_coefficient: float = Field(

@@ -26,7 +26,8 @@ LEVELS = (-1.0, 0.0, 1.0)
 FLAT = 1
 """Place of the exposure 0 in `LEVELS`."""
 N_FEATURES = 21
-_ROWS = (320_000, 40_000, 40_000)
+LADDER_ROWS = {"strong": (320_000, 40_000, 40_000), "medium": (640_000, 80_000, 40_000), "weak": (1_280_000, 320_000, 40_000)}
+"""Rows to learn from, to choose on and to judge on: a smaller edge needs more of them to stand out from their luck."""
 _PURGE = 64
 _TOLERANCE = 1e-10
 _MOST_STEPS = 60
@@ -198,39 +199,43 @@ def optimum_of(rung: str, strength: str) -> Optimum:
     raise InvariantError(f"no drift was found at which rung {rung!r} earns {target} a bar; the last earns {low.growth}")
 
 
-def ladder_market(rung: str, strength: str, seed: int, rows: tuple[int, int, int] = _ROWS, *, broken: bool = False) -> LadderMarket:
+def ladder_market(
+    rung: str, strength: str, seed: int, rows: tuple[int, int, int] | None = None, *, shuffled: bool = False
+) -> LadderMarket:
     """Make a market of the ladder.
 
     Args:
         rung: A key of `RUNGS`.
         strength: A key of `STRENGTHS`.
         seed: Any whole number from 0.
-        rows: Rows to learn from, to choose on and to judge on.
-        broken: Show, in the rows to learn from and to choose on, the states of another path: a negative control, in which there is
-            nothing to learn. The rows to judge on stay true.
+        rows: Rows to learn from, to choose on and to judge on; those of `LADDER_ROWS` where None.
+        shuffled: Pay, in the rows to learn from and to choose on, each move at a place drawn by lot, while all columns, past
+            returns too, stay as they were: a negative control, in which no column tells anything of a move. The rows to judge on
+            stay true.
 
     Raises:
         ConfigError: No such rung or strength.
     """
     optimum, chain = optimum_of(rung, strength), RUNGS[rung].chain()
-    edges = np.cumsum((rows[0], _PURGE, rows[1], _PURGE, rows[2]))
+    sizes = LADDER_ROWS[strength] if rows is None else rows
+    edges = np.cumsum((sizes[0], _PURGE, sizes[1], _PURGE, sizes[2]))
     total = int(edges[-1])
     split = Split(RowRange(0, int(edges[0])), RowRange(int(edges[1]), int(edges[2])), RowRange(int(edges[3]), total), _PURGE)
     states = chain_path(chain, generator(seed, "ladder states").random(total))
     moves = -0.5 * VOLATILITY**2 + VOLATILITY * generator(seed, "ladder shocks").standard_normal(total)
     moves[1:] += optimum.amplitude * chain.shape[states[:-1]]
-    shown = states
-    if broken:
-        other = chain_path(chain, generator(seed, "ladder states of the control").random(total))
-        shown = np.where(np.arange(total) < split.test.start, other, states)
-    features, names = _features(chain, shown, moves, seed)
+    features, names = _features(chain, states, moves, seed)
+    paid = moves
+    if shuffled:
+        order = generator(seed, "ladder order of the control").permutation(split.test.start)
+        paid = np.concatenate([moves[order], moves[split.test.start :]])
     timeframe = Timeframe.parse("1h")
     market = Market(
         symbols=(rung.upper(),),
         starts=(0, total),
         timeframe=timeframe,
         timestamps=timeframe.milliseconds * np.arange(total, dtype=np.int64),
-        prices=_prices(moves),
+        prices=_prices(paid),
         features=features,
         feature_names=names,
         ready=(0,),
@@ -246,9 +251,9 @@ def _prices(moves: np.ndarray) -> np.ndarray:
     return np.column_stack([opens, np.maximum(opens, closes) * wick, np.minimum(opens, closes) / wick, closes, np.ones_like(opens)])
 
 
-def _features(chain: Chain, shown: np.ndarray, moves: np.ndarray, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
+def _features(chain: Chain, states: np.ndarray, moves: np.ndarray, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the columns of about unit variance and their names: signals among noise, in an order of the seed."""
-    signals = chain.shown[shown]
+    signals = chain.shown[states]
     total = np.concatenate([[0.0], np.cumsum(moves + 0.5 * VOLATILITY**2)])
     rows = np.arange(1, len(moves) + 1)
     past = np.column_stack([(total[rows] - total[np.maximum(rows - bars, 0)]) / (VOLATILITY * np.sqrt(bars)) for bars in _PAST])
