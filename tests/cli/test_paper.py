@@ -85,11 +85,8 @@ def ensemble(path: Path) -> pd.DataFrame:
     return frame[frame["policy"] == "ensemble"].drop(columns="policy").reset_index(drop=True)
 
 
-def test_row_of(run: RunFolder) -> int:
+def first_test_row(run: RunFolder) -> int:
     return json.loads(run.dataset.read_text())["split"]["test"]["start"]
-
-
-test_row_of.__test__ = False
 
 
 def test_the_ledger_of_the_runs_own_file_is_the_backtests(seawall, run, bars, write):
@@ -97,7 +94,7 @@ def test_the_ledger_of_the_runs_own_file_is_the_backtests(seawall, run, bars, wr
     facts = result.json
     assert result.code == 0
     assert facts["orders"] > 20
-    decisions = len(bars) - 1 - test_row_of(run)
+    decisions = len(bars) - 1 - first_test_row(run)
     assert (facts["bars"], facts["decisions"]) == (decisions + 1, decisions)
     parity = facts["parity"]
     assert (parity["rows"], parity["equal"], parity["max_abs_difference"], parity["whole"]) == (decisions, True, 0.0, True)
@@ -133,14 +130,14 @@ def test_a_ledger_that_is_not_the_backtests_is_told_by_its_first_difference(seaw
     kept.write(run.ledger)
     result = seawall("paper", run.path, "--replay", "own", *check)
     assert result.code == code
-    told = iso_ms(int(bars["timestamp"].iloc[test_row_of(run) + 100].timestamp() * 1_000))[:16]
+    told = iso_ms(int(bars["timestamp"].iloc[first_test_row(run) + 100].timestamp() * 1_000))[:16]
     assert f"first at the bar of {told}: fee is 0.0, and 0.5 in the backtest" in result.out
     facts = json.loads(next(run.path.glob("paper/*/paper.json")).read_text())
     assert facts["parity"]["max_abs_difference"] == pytest.approx(2.0)
 
 
 def test_a_change_in_the_file_changes_no_row_before_it(seawall, run, bars, write):
-    changed, row = bars.copy(), test_row_of(run) + 100
+    changed, row = bars.copy(), first_test_row(run) + 100
     changed.loc[row:, ["open", "high", "low", "close"]] *= 2.0
     changed.loc[row:, ["volume", "trades"]] = 1.0
     facts = seawall("paper", run.path, "--replay", write(changed), "--no-check", "--json").json
@@ -153,14 +150,14 @@ def test_of_a_file_that_goes_on_the_common_rows_are_compared(seawall, run, bars,
     step = bars["timestamp"].iloc[1] - bars["timestamp"].iloc[0]
     later = bars.iloc[-40:].assign(timestamp=bars["timestamp"].iloc[-40:] + 40 * step)
     facts = seawall("paper", run.path, "--replay", write(pd.concat([bars, later])), "--json").json
-    decisions = len(bars) - 1 - test_row_of(run)
+    decisions = len(bars) - 1 - first_test_row(run)
     assert facts["decisions"] == decisions + 40
     assert (facts["parity"]["rows"], facts["parity"]["equal"], facts["parity"]["whole"]) == (decisions, True, False)
 
 
 @pytest.mark.parametrize("gaps", ["bridge", "fill"])
 def test_over_a_file_with_holes_paper_and_backtest_agree(seawall, run, bars, write, gaps):
-    row = test_row_of(run)
+    row = first_test_row(run)
     path = write(bars.drop(index=[row - 30, *range(row + 50, row + 57), row + 200]))
     facts = seawall("paper", run.path, "--replay", path, f"quality.gaps={gaps}", "--json").json
     judged = seawall("backtest", run.path, f"data={path}", f"quality.gaps={gaps}", "--json").json
@@ -183,7 +180,7 @@ def test_decisions_begin_where_they_are_told_to(seawall, run, bars):
 
 
 def test_a_file_that_begins_late_is_traded_and_its_features_cautioned_about(seawall, run, bars, write):
-    facts = seawall("paper", run.path, "--replay", write(bars.iloc[test_row_of(run) - 500 :]), "--json").json
+    facts = seawall("paper", run.path, "--replay", write(bars.iloc[first_test_row(run) - 500 :]), "--json").json
     assert any("carry something on from bar to bar" in note for note in facts["notes"])
     assert facts["parity"]["rows"] == facts["decisions"]
 
@@ -197,7 +194,7 @@ REFUSED = {
     "a raw column of a feature": (lambda bars, row: bars.drop(columns="trades"), (), "no column trades"),
     "no day": (lambda bars, row: bars, ("--from", "yesterday"), "'yesterday' is no day or time"),
     "another network": (lambda bars, row: bars, ("environment.window=13",), "allowed sections: quality, costs, simulator, guards"),
-    "a key of no table": (lambda bars, row: bars, ("--key", "/15m"), ""),
+    "a key of no table": (lambda bars, row: bars, ("--key", "/15m"), "only HDF5 files have keys"),
 }
 
 
@@ -208,7 +205,7 @@ def four_hours(bars: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_replayed_is_refused_and_nothing_is_kept(seawall, run, bars, write, name):
     change, words, message = REFUSED[name]
-    refused = seawall("paper", run.path, "--replay", write(change(bars, test_row_of(run))), *words)
+    refused = seawall("paper", run.path, "--replay", write(change(bars, first_test_row(run))), *words)
     assert refused.code == 2
     assert message in refused.err
     assert not (run.path / "paper").exists()
@@ -245,8 +242,8 @@ def test_ctrl_c_says_where_it_stopped_and_leaves_no_half_ledger(seawall, run, ba
 
     monkeypatch.setattr(paper_module, "replay", pressed)
     stopped = seawall("paper", run.path, "--replay", "own")
-    at = iso_ms(int(bars["timestamp"].iloc[test_row_of(run) + 50].timestamp() * 1_000))
-    decisions = len(bars) - 1 - test_row_of(run)
+    at = iso_ms(int(bars["timestamp"].iloc[first_test_row(run) + 50].timestamp() * 1_000))
+    decisions = len(bars) - 1 - first_test_row(run)
     assert stopped.code == 130
     assert f"stopped at the bar of {at}, after 50 of {decisions} decisions; nothing was written" in stopped.err
     assert not (run.path / "paper").exists()
