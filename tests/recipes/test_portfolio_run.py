@@ -13,7 +13,7 @@ import pytest
 from recipes.small_portfolio import recipe, trained
 from seawall.agents.bundle import load_bundle
 from seawall.agents.bundle_manifest import manifest_problems
-from seawall.core.errors import DataError
+from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.judge import Judgement
@@ -95,6 +95,19 @@ def test_what_the_recording_holds_behind_a_bar_does_not_reach_a_replayed_decisio
     asked = [name for name in true.columns if name.startswith("target.")]
     assert true[asked][:11].equals(seen[asked][:11])
     assert not true[asked].equals(seen[asked])
+
+
+def test_a_run_is_judged_under_other_costs_in_a_folder_of_its_own(run: RunFolder):
+    before = run.metrics.read_bytes()
+    dear = judge_run(run, overrides=["costs.taker_bps=50"])
+    assert run.metrics.read_bytes() == before
+    (folder,) = (run.path / "judged").iterdir()
+    assert Judgement.read(folder / "metrics.json").document == dear.document
+    usual = Judgement.read(run.metrics).document
+    assert dear.document["ensemble"]["total_return"] < usual["ensemble"]["total_return"]
+    assert dear.document["run"]["costs"]["taker_bps"] == 50.0
+    with pytest.raises(ConfigError, match="allowed sections: costs, simulator"):
+        judge_run(run, overrides=["split.test=0.2"])
 
 
 def test_judging_needs_a_finished_training_and_a_stopped_one_keeps_no_bundle_without_weights(tmp_path: Path):

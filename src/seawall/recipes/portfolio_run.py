@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from seawall import __version__
 from seawall.agents.bundle import load_bundle, save_bundle
-from seawall.core.errors import DataError
+from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
 from seawall.core.files import write_json, write_text
 from seawall.core.logs import run_logger
@@ -22,7 +23,7 @@ from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
 from seawall.recipes.experiment import SeedSummary, kept_plugins, training_summary
-from seawall.recipes.files import dump_yaml, load_mapping, parse_yaml
+from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping, parse_yaml
 from seawall.recipes.plugins import keep_plugins, load_kept
 from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
@@ -34,6 +35,9 @@ from seawall.training.device import resolve_device
 from seawall.training.rl import train
 from seawall.training.threads import use_threads
 from seawall.training.tracking import TensorBoardScalars
+
+# What may differ from training. The split and the rules of the verdict were stated beforehand and stay.
+_CHANGEABLE = ("costs", "simulator")
 
 
 def load(reference: str, overrides: Sequence[str] = ()) -> PortfolioRecipe:
@@ -185,21 +189,46 @@ def save_portfolio_bundle(run: RunFolder, *, complete: bool) -> None:
     save_bundle(run.bundle, manifest, list(members.values()))
 
 
-def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: None) -> Judgement:
+def judged_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> PortfolioRecipe:
+    """Return a run's recipe with what is changed to judge it.
+
+    Args:
+        run: The run.
+        overrides: ``section.key=value`` each, of costs and accounts.
+
+    Raises:
+        ConfigError: An override is of another section, or not allowed.
+    """
+    recipe = load_run(run)
+    for override in overrides:
+        section = re.split(r"[.=]", override, maxsplit=1)[0].strip()
+        if section not in _CHANGEABLE:
+            raise ConfigError(
+                f"override {override!r} cannot change how a trained portfolio is judged; allowed sections: {', '.join(_CHANGEABLE)}"
+            )
+    if not overrides:
+        return recipe
+    return validate_portfolio(apply_overrides(recipe.model_dump(mode="json"), overrides), str(run.recipe))
+
+
+def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: None, overrides: Sequence[str] = ()) -> Judgement:
     """Backtest a run's ensemble, its seeds and the rivals on its test rows, judge them, and keep metrics, ledgers and report.
 
     Args:
         run: A trained run.
         on_progress: Called with the name of each policy before its backtest.
+        overrides: As for `judged_recipe`; with any, the judgement is kept in a folder below the run's, named by the changes.
 
     Returns:
         The judgement; its ``document`` is what ``metrics.json`` holds.
 
     Raises:
+        ConfigError: An override is not allowed.
         DataError: The run is not trained to its end, or its bundle does not fit.
     """
-    parts = parts_of(run)
-    recipe = parts.recipe
+    recipe = judged_recipe(run, overrides)
+    parts = PortfolioParts(recipe, PortfolioDataset.load(run))
+    folder = RunFolder(run.path / "judged" / recipe.digest()[:8]) if overrides else run
     use_threads(recipe.training.threads)
     summaries = training_summary(run)["seeds"]
     bundle = load_bundle(run.bundle)
@@ -208,9 +237,9 @@ def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: 
     warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
     setting = parts.setting(parts.data.dataset.split.test)
     judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, _facts(run, parts, warnings), on_progress)
-    ledgers.write(run.ledger)
-    judgement.write(run.metrics)
-    render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), run.report)
+    ledgers.write(folder.ledger)
+    judgement.write(folder.metrics)
+    render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), folder.report)
     return judgement
 
 
