@@ -5,7 +5,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_panels import ASSETS, FEATURES, READY, ROWS, bars, batch, features, random_weights
+from small_panels import ASSETS, FEATURES, READY, ROWS, bars, batch, features, random_weights, single
 
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import RowRange
@@ -219,3 +219,31 @@ def test_samples_of_a_simplex_are_uniform_on_it_and_it_knows_what_lies_on_it():
         assert not one.contains(np.array(wrong))
     with pytest.raises(InvariantError, match="sampled with mask"):
         one.sample(mask=np.ones(3))
+
+
+@pytest.mark.parametrize("reward", ["log_growth", "scaled_return"])
+def test_a_step_from_one_rebalancing_to_the_next_is_its_bars_one_by_one(reward):
+    accounts = PortfolioParams(rebalance_every=4, stop_drawdown=0.08, reward=reward)
+    chosen = {"episode_bars": 18, "portfolio": accounts}
+    long, short = batch(6, decide_at="rebalancings", **chosen), batch(6, **chosen)
+    long.reset(seed=3)
+    short.reset(seed=3)
+    ended = np.zeros(6, dtype=bool)
+    for weights in random_weights(2, 5, 6):
+        step = long.advance(weights)
+        sums = np.zeros((4, 6))
+        for _ in range(4):
+            one = short.advance(weights)
+            sums += one.reward, *short.last_bar
+        np.testing.assert_allclose(np.stack([step.reward, *long.last_bar]), sums, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(long.simulator.equity, short.simulator.equity)
+        assert (step.terminated == one.terminated).all()
+        assert (step.truncated == one.truncated).all()
+        ended |= step.terminated | step.truncated
+    # Five steps of four bars reach behind the 18 of an episode.
+    assert ended.all()
+
+
+def test_one_portfolio_is_stepped_bar_by_bar():
+    with pytest.raises(ConfigError, match="decide_at is 'rebalancings'"):
+        single(decide_at="rebalancings")

@@ -54,12 +54,14 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
             render_mode: ``ansi``, ``rgb_array`` or None.
 
         Raises:
-            ConfigError: The render mode is unknown, or see `PortfolioVectorEnv`.
+            ConfigError: The render mode is unknown, a step is not one bar, or see `PortfolioVectorEnv`.
             DataError: Features have another shape, or one is not finite.
         """
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ConfigError(f"render_mode {render_mode!r} is unknown; allowed: ansi, rgb_array or None")
         chosen = params or PortfolioEnvironmentParams(observation="index" if features is None else "window")
+        if chosen.decide_at != "bars":
+            raise ConfigError(f"decide_at is {chosen.decide_at!r}; one portfolio is stepped and drawn bar by bar: allowed: 'bars'")
         self.batch = PortfolioVectorEnv(panel, rows, 1, features=features, ready=ready, params=chosen, seed=seed)
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space

@@ -27,6 +27,10 @@ class PortfolioEnvironmentParams(Params):
     account_columns: tuple[str, ...] = Field(
         default=USUAL_COLUMNS, description="Account features shown, in order; weights are A + 1 columns, entries and profits A"
     )
+    decide_at: Literal["bars", "rebalancings"] = Field(
+        default="bars",
+        description="A step is one bar, or all bars until the portfolio next rebalances: no decision is then in vain",
+    )
     normalise: Normalise = Field(
         default="simplex", description="simplex takes weights and refuses other numbers; softmax turns any numbers into weights"
     )

@@ -32,10 +32,10 @@ SOFTMAX_RANGE = 5.0
 
 
 class LastBar(NamedTuple):
-    """What the last bar was to N accounts, also to those whose episode it ended; float64, shape (N,) each.
+    """What the bars of the last step were to N accounts, also to those whose episode ended; float64, shape (N,) each.
 
     Attributes:
-        growth: log(equity / equity one bar ago) after all costs.
+        growth: log(equity / equity before the step) after all costs.
         benchmark_growth: The same of equal-weight buy-and-hold, without costs.
         turnover: Traded notional over the equity after it.
     """
@@ -64,7 +64,7 @@ class PortfolioVectorEnv(SameStepVectorEnv):
         scheme: What turns actions into weights.
         account_names: Names of the C columns of the account row.
         params: The settings.
-        last_bar: What the last bar was to every account.
+        last_bar: What the bars of the last step were to every account.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}  # noqa: RUF012 (Gymnasium's own type)
@@ -146,19 +146,30 @@ class PortfolioVectorEnv(SameStepVectorEnv):
         self.simulator.reset(environments, start, stop)
 
     def advance(self, actions: np.ndarray) -> PortfolioStep:
-        """Take every account one bar on, without resetting those that end.
+        """Take every account one bar on, or with ``decide_at: rebalancings`` as many as lie between two, without resetting any.
 
         Args:
             actions: Weights, or numbers that become weights, shape (N, A + 1).
 
+        Returns:
+            The sum of the bars' rewards, and how the last of them left the accounts.
+
         Raises:
             InvariantError: The scheme does not allow an action, or `reset` was never called.
         """
-        done, accounts = self.simulator.step(self.scheme.weights(actions)), self.simulator
-        self.last_bar = LastBar(
-            accounts.log_return.copy(), accounts.benchmark_return.copy(), accounts.traded_notional / accounts.equity
-        )
-        return done
+        accounts, weights = self.simulator, self.scheme.weights(actions)
+        done, sums = accounts.step(weights), self._last_bar()
+        reward = done.reward
+        for _ in range(1, self.params.portfolio.rebalance_every if self.params.decide_at == "rebalancings" else 1):
+            # An account whose episode has ended stands still and earns nothing.
+            done = accounts.step(weights)
+            reward, sums = reward + done.reward, sums + self._last_bar()
+        self.last_bar = LastBar(*sums)
+        return PortfolioStep(reward, done.terminated, done.truncated)
+
+    def _last_bar(self) -> np.ndarray:
+        accounts = self.simulator
+        return np.stack([accounts.log_return, accounts.benchmark_return, accounts.traded_notional / accounts.equity])
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""

@@ -54,6 +54,7 @@ class PortfolioParts:
         params = PortfolioEnvironmentParams(
             window=self.look.reach,
             account_columns=section.account_columns,
+            decide_at=section.decide_at,
             episode_bars=section.episode_bars,
             start=section.start,
             grid_bars=section.grid_bars,

@@ -73,6 +73,10 @@ class PortfolioSection(Params):
     account_columns: tuple[str, ...] = Field(
         default=_PUBLISHED_STATE, description="What is seen of the portfolio; the default has three numbers an asset and four more"
     )
+    decide_at: Literal["bars", "rebalancings"] = Field(
+        default="rebalancings",
+        description="Whether training decides at every bar, or where simulator.rebalance_every lets a decision be traded",
+    )
     episode_bars: int = Field(default=256, ge=0, description="Decisions in an episode; 0 for as many as the rows hold")
     start: StartMode = Field(default="random", description="Where training episodes start, as in recipes of one series")
     grid_bars: int = Field(default=1, ge=1, le=1_000_000_000, description="Bars between the starts of start: grid")
