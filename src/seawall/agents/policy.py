@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,12 @@ class NetworkPolicy:
     """
 
     def __init__(
-        self, network: ActorCritic, window: int, device: str = "cpu", generator: np.random.Generator | None = None
+        self,
+        network: ActorCritic,
+        window: int,
+        device: str = "cpu",
+        generator: np.random.Generator | None = None,
+        windows: Callable[[Observation], torch.Tensor] | None = None,
     ) -> None:
         """Take a network as it is; later changes of its weights are followed.
 
@@ -31,10 +36,11 @@ class NetworkPolicy:
             window: L, rows that the network sees.
             device: Where the network runs.
             generator: Source of sampled actions; without it only deterministic ones are given.
+            windows: Gives the windows of an observation; None gathers them.
         """
         self.network, self.window, self.device = network.to(device), window, torch.device(device)
         self.generator = generator
-        self._windows = ObservedWindows(window)
+        self._windows = ObservedWindows(window) if windows is None else windows
         self._memory: torch.Tensor | None = None
 
     def begin(self, n: int) -> None:

@@ -10,7 +10,22 @@ import sys
 import typer
 
 from seawall import __version__
-from seawall.cli import backtest, bundle, compare, data, demo, doctor, leakcheck, paper, recipes, report, selftest, train
+from seawall.cli import (
+    backtest,
+    bundle,
+    compare,
+    data,
+    demo,
+    doctor,
+    embed,
+    leakcheck,
+    paper,
+    pretrain,
+    recipes,
+    report,
+    selftest,
+    train,
+)
 from seawall.core.errors import SeawallError, is_disk_full
 
 app = typer.Typer(
@@ -27,6 +42,8 @@ for verb in (
     recipes.recipes,
     recipes.show,
     recipes.validate,
+    pretrain.pretrain,
+    embed.embed,
     train.train,
     train.resume,
     backtest.backtest,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seawall.core.run_folder import RunFolder
+    from seawall.recipes.schema import Recipe
 
 Reference = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or your own YAML or JSON file; with --resume a run.")
@@ -55,6 +56,17 @@ def pretrain(
         print_json({"run": str(run.path), "encoder": str(run.path / "encoder"), "seen": manifest["seen"], **manifest["judgement"]})
         return
     _tell(run.path, manifest)
+
+
+def pretrain_first(recipe: Recipe, runs: Path, data_dir: Path) -> RunFolder:
+    """Run the first stage of a recipe behind a bar, and return its run."""
+    from seawall.recipes.pretraining import create_pretraining, encoder_recipe
+    from seawall.training.pretraining.params import PretrainingParams
+
+    run = create_pretraining(encoder_recipe(recipe), recipe.pretraining or PretrainingParams(), runs, data_dir)
+    console.print(f"First stage, the encoder: {run.path}", soft_wrap=True)
+    _with_bar(run)
+    return run
 
 
 def _with_bar(run: RunFolder) -> dict[str, Any]:

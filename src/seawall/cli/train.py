@@ -8,6 +8,7 @@ import typer
 
 from seawall.cli import options
 from seawall.cli.output import number, out, print_json, table
+from seawall.cli.pretrain import pretrain_first
 from seawall.cli.training_display import TrainingDisplay
 from seawall.core.progress import console
 
@@ -44,12 +45,16 @@ def train(
 
         seawall train my-recipe.yaml costs.taker_bps=5
 
+        seawall train two-stage encoder=latest
+
         seawall train tradernet --plugin my_columns.py features.columns=[momentum_10]
     """
     from seawall.recipes.experiment import create_run, load_run_recipe
     from seawall.recipes.schema import load_recipe
 
     recipe = load_recipe(reference, overrides or (), plugin or ())
+    if recipe.pretraining is not None and recipe.encoder is None:
+        recipe = recipe.model_copy(update={"encoder": str(pretrain_first(recipe, runs, data_dir).path)})
     run = create_run(recipe, runs, data_dir)
     if not json:
         describe_data(run)

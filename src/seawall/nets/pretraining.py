@@ -317,5 +317,5 @@ class FrozenEncoder(nn.Module):
         """Keep the weights: an owner that draws those of its parts leaves these."""
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Encode windows, shape (B, L, F), as (B, width)."""
-        return self.encoder(windows)
+        """Encode windows, shape (B, L, F), as (B, width); encodings made before, shape (B, 1, width), pass as they are."""
+        return windows[:, 0] if windows.shape[1:] == (1, self.width) else self.encoder(windows)

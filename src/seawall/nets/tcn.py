@@ -114,6 +114,7 @@ class TcnEncoder(nn.Module):
         channels: C, channels of the last level.
         width: Length of the encoding.
         receptive_field: Rows, the last included, that what is seen at a row depends on.
+        same_along: Whether a window's encoding is what `along` makes of its last row: the window holds the receptive field.
     """
 
     def __init__(  # noqa: PLR0913 (one argument per setting)
@@ -163,10 +164,22 @@ class TcnEncoder(nn.Module):
         pooled = self.channels * window if self._all_rows else self.channels
         self.embedding = nn.Linear(pooled, embedding) if embedding else nn.Identity()
         self.width = embedding or pooled
+        self.same_along = not self._all_rows and self.receptive_field <= window
 
     def sequence(self, windows: Tensor) -> Tensor:
         """Return what is seen at every row, shape (B, L, C), of windows (B, L, F); a row depends on itself and earlier ones."""
         return self.blocks(windows.transpose(1, 2)).transpose(1, 2)
+
+    def along(self, rows: Tensor) -> Tensor:
+        """Return the encoding of every row that has its receptive field before it, with one pass for all of them.
+
+        Args:
+            rows: Consecutive rows, oldest first, shape (T, F).
+
+        Returns:
+            Shape (T − receptive_field + 1, width); the first is of row receptive_field − 1.
+        """
+        return self.embedding(self.sequence(rows[None])[0, self.receptive_field - 1 :])
 
     def pooled(self, seen: Tensor) -> Tensor:
         """Return the encoding, shape (B, width), of what is seen at every row, shape (B, L, C)."""

@@ -10,11 +10,15 @@ from seawall.agents.dqn.params import DQNParams
 from seawall.agents.exact.params import ExactParams
 from seawall.agents.exact.problem import check_exact
 from seawall.agents.ppo.params import PPOParams
+from seawall.agents.replay_ppo.params import ReplayPPOParams
+from seawall.agents.zoo.params import ZooParams, check_actions, require_zoo
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.guards.registry import GUARDS, guard_chain
 from seawall.nets.registry import NETWORKS, NetworkParams
 from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
+
+_ON_ENCODERS = ("ppo", "replay_ppo", "exact")
 
 if TYPE_CHECKING:
     from seawall.guards.chain import GuardChain
@@ -53,6 +57,31 @@ def fresh_guards(recipe: Recipe) -> GuardChain | None:
     """Return a new chain of a recipe's guards, or None without any."""
     named = [(name, GUARDS[name].params(**settings)) for name, settings in recipe.guards.items()]
     return guard_chain(named) if named else None
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Refuse a pre-trained encoder to what cannot use one.
+
+    Raises:
+        ConfigError: An encoder without `pretraining`, or an agent or a network that cannot be frozen in part.
+    """
+    if recipe.pretraining is None:
+        if recipe.encoder is not None:
+            raise ConfigError(
+                f"encoder is {recipe.encoder!r} and pretraining is null; allowed: a pretraining section, or no encoder"
+            )
+        return
+    if recipe.agent["kind"] not in _ON_ENCODERS:
+        raise ConfigError(
+            f"pretraining freezes the encoder, which agent {recipe.agent['kind']!r} would train; allowed: {', '.join(_ON_ENCODERS)}"
+        )
+    params = network_params(recipe)
+    if not params.shared_encoder or params.memory_units() or recipe.environment.window < 2:
+        raise ConfigError(
+            "a pre-trained encoder serves policy and value alike: network.shared_encoder must be true, the network without a "
+            f"memory, and the window of at least 2 rows; got shared_encoder {params.shared_encoder}, network "
+            f"{recipe.network['kind']!r}, window {recipe.environment.window}"
+        )
 
 
 def _check_ppo(recipe: Recipe) -> None:
@@ -106,9 +135,27 @@ def _numbered_schemes() -> Iterator[str]:
     return (name for name in ACTION_SCHEMES if action_scheme(name, True).action_names)
 
 
+def _check_replay_ppo(recipe: Recipe) -> None:
+    _refuse_several_numbers(recipe)
+    _need_windowed_network(recipe)
+
+
+def _check_zoo(recipe: Recipe) -> None:
+    require_zoo()
+    _refuse_several_numbers(recipe)
+    _need_windowed_network(recipe)
+    check_actions(recipe.agent["algorithm"], len(recipe.environment.action_scheme().action_names))
+    if network_params(recipe).head_units:
+        raise ConfigError(
+            f"network.head_units is {recipe.network['head_units']}, and the zoo has layers of its own; set agent.hidden"
+        )
+
+
 AGENTS: dict[str, AgentRules] = {
     "ppo": AgentRules(PPOParams, _check_ppo),
     "dqn": AgentRules(DQNParams, _check_dqn),
     "exact": AgentRules(ExactParams, _check_exact),
+    "replay_ppo": AgentRules(ReplayPPOParams, _check_replay_ppo),
+    "zoo": AgentRules(ZooParams, _check_zoo),
 }
 """The agents by name."""

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import nn
 
 from seawall.agents.bundle import Bundle, check_compatible
 from seawall.agents.state import load_weights
+from seawall.core.market import Market
 from seawall.core.protocols import ActionScheme, Policy
 from seawall.evaluation.validation import segment_growth, segments_of
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
 from seawall.guards.chain import GuardChain
+from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.registry import NetworkShape
 from seawall.recipes.agent_checks import fresh_guards
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.learners import LEARNERS, AgentParts
+from seawall.recipes.pretrained import embedded, freeze
 from seawall.recipes.schema import Recipe
 from seawall.simulator.desk import Desk
+from seawall.training.pretraining.encoder_folder import SavedEncoder
 from seawall.training.rl import Learner
 
 
@@ -31,11 +36,13 @@ class Parts:
         recipe: The recipe.
         dataset: Its market, and which rows may be used for what.
         start: What the seeds' weights start from; None for fresh ones.
+        encoder: The pre-trained encoder of a recipe in two stages; None for others, and before there is one.
     """
 
     recipe: Recipe
     dataset: Dataset
     start: Bundle | None = None
+    encoder: SavedEncoder | None = None
 
     @property
     def scheme(self) -> ActionScheme:
@@ -71,8 +78,24 @@ class Parts:
         )
 
     def network(self, seed: int) -> nn.Module:
-        """Return a network with that seed's initial weights."""
-        return self.agent.network(self, seed)
+        """Return a network with that seed's initial weights; in two stages the frozen encoder's are still to come."""
+        network = self.agent.network(self, seed)
+        return network if self.recipe.pretraining is None else freeze(network)
+
+    def frozen_encoder(self, seed: int) -> FrozenEncoder:
+        """Return the encoder of a recipe in two stages, with the weights that it keeps, or a seed's before there are any."""
+        network: Any = self.network(seed)
+        if self.encoder is not None:
+            self.encoder.copy_into(network.actor_encoder)
+        return network.actor_encoder
+
+    @cached_property
+    def lesson(self) -> tuple[Market, int]:
+        """What a learner sees, market and window: of a recipe in two stages the encodings, one row at a time."""
+        window = self.recipe.environment.window
+        if self.recipe.pretraining is None:
+            return self.dataset.market, window
+        return embedded(self.dataset, self.frozen_encoder(0), window), 1
 
     def starting_network(self, seed: int) -> nn.Module:
         """Return a network with the weights that a seed's training starts from."""
@@ -80,6 +103,9 @@ class Parts:
         if self.start is not None:
             number = self.recipe.training.seeds.index(seed) % len(self.start.members)
             load_weights(network, self.start.members[number], f"member {number} of the run started from")
+        if self.encoder is not None:
+            staged: Any = network
+            self.encoder.copy_into(staged.actor_encoder)
         return network
 
     def untrained_policy(self, seed: int) -> Policy:
@@ -91,11 +117,11 @@ class Parts:
         return self.agent.learner(self, seed)
 
     def validation_growth(self, policy: Policy) -> float:
-        """Score a policy on the validation rows: mean net log growth per bar."""
+        """Score a learner's policy on the validation rows: mean net log growth per bar."""
         rows, recipe = self.dataset.split.validation, self.recipe
         desk = self.desk(segments_of(rows))
         return segment_growth(
-            policy, self.dataset.market, rows, desk, recipe.costs, recipe.simulator, recipe.environment.account_columns
+            policy, self.lesson[0], rows, desk, recipe.costs, recipe.simulator, recipe.environment.account_columns
         )
 
     def manifest(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.files import dump_yaml, parse_yaml
 from seawall.recipes.plugins import keep_plugins, load_kept, trust
+from seawall.recipes.pretrained import keep_encoder, kept_encoder
 from seawall.recipes.run_bundle import save_finished, save_unfinished
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.recipes.warm_start import keep_start, kept_start
@@ -70,7 +71,9 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
     dataset = prepare(recipe, data_root)
     run = RunFolder.create(runs, recipe.name, recipe.digest())
     try:
-        keep_start(Parts(recipe, dataset), runs, run)
+        parts = Parts(recipe, dataset)
+        keep_start(parts, runs, run)
+        keep_encoder(parts, runs, run)
         dataset.save(run)
         write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
         heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
@@ -178,7 +181,9 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     run = RunFolder(Path(path))
     recipe = load_run_recipe(run)
     use_threads(recipe.training.threads)
-    parts = Parts(recipe, Dataset.load(run), kept_start(run))
+    parts = Parts(recipe, Dataset.load(run), kept_start(run), kept_encoder(run))
+    if recipe.pretraining is not None and parts.encoder is None:
+        raise DataError(f"{run.path} has no encoder yet; if it is a pre-training, go on with: seawall pretrain {run.path} --resume")
     with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
         result = train(
             parts.learner(seed),

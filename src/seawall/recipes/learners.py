@@ -12,12 +12,17 @@ from seawall.agents.dqn.dqn import DQN
 from seawall.agents.dqn.policy import QEnsemble, QPolicy
 from seawall.agents.exact.exact import ExactGradient
 from seawall.agents.exact.problem import ExactProblem
+from seawall.agents.frozen import frozen_windows
 from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
 from seawall.agents.ppo import PPO
+from seawall.agents.replay_ppo import ReplayPPO
+from seawall.agents.state import load_weights
+from seawall.agents.zoo.params import require_zoo
 from seawall.core.protocols import Policy
 from seawall.envs.params import EnvironmentParams, EpisodeParams
 from seawall.envs.vector import TradingVectorEnv
 from seawall.nets.heads import ActorCritic
+from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.q_network import QNetwork, build_q_network
 from seawall.nets.registry import build_network
 from seawall.recipes.agent_checks import agent_params, fresh_guards, network_params
@@ -65,7 +70,12 @@ def _actor_critic(parts: Parts, seed: int) -> ActorCritic:
 
 
 def _network_policy(parts: Parts, network: ActorCritic) -> NetworkPolicy:
-    return NetworkPolicy(network, parts.recipe.environment.window, resolve_device(parts.recipe.device))
+    recipe, encoder = parts.recipe, network.actor_encoder
+    window, device = recipe.environment.window, resolve_device(recipe.device)
+    if not isinstance(encoder, FrozenEncoder):
+        return NetworkPolicy(network, window, device)
+    encoder.to(device)
+    return NetworkPolicy(network, window, device, windows=frozen_windows(encoder, window))
 
 
 def _ppo(parts: Parts, seed: int) -> PPO:
@@ -89,11 +99,12 @@ def _q_policy(parts: Parts, network: QNetwork) -> QPolicy:
 
 
 def _exact(parts: Parts, seed: int) -> ExactGradient:
-    recipe, dataset = parts.recipe, parts.dataset
+    recipe = parts.recipe
+    market, window = parts.lesson
     problem = ExactProblem(
-        dataset.market,
-        dataset.split.train,
-        recipe.environment.window,
+        market,
+        parts.dataset.split.train,
+        window,
         parts.scheme,
         recipe.costs,
         recipe.simulator,
@@ -108,18 +119,56 @@ def _starting(parts: Parts, seed: int) -> Any:
 
 
 def _common(parts: Parts, seed: int) -> dict[str, Any]:
-    recipe = parts.recipe
-    return {
-        "market": parts.dataset.market,
-        "window": recipe.environment.window,
-        "seed": seed,
-        "device": resolve_device(recipe.device),
-    }
+    market, window = parts.lesson
+    return {"market": market, "window": window, "seed": seed, "device": resolve_device(parts.recipe.device)}
+
+
+def _replay_ppo(parts: Parts, seed: int) -> ReplayPPO:
+    params = agent_params(parts.recipe)
+    return ReplayPPO(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
+
+
+# The libraries of the zoo come with an extra, and are loaded where they are needed.
+
+
+def _zoo(parts: Parts, seed: int) -> Learner:
+    require_zoo()
+    from seawall.agents.zoo.learner import Zoo
+    from seawall.envs.sb3 import SB3VecEnv
+
+    params, recipe = agent_params(parts.recipe), parts.recipe
+    face = SB3VecEnv(training_env(parts, params.n_envs, seed), "index")
+    learner = Zoo(face, params, recipe.network["kind"], network_params(recipe), **_common(parts, seed))
+    if parts.start is not None:
+        load_weights(learner.network, parts.starting_network(seed).state_dict(), "the run started from")
+    return learner
+
+
+def _zoo_network(parts: Parts, seed: int) -> nn.Module:
+    require_zoo()
+    from seawall.agents.zoo.network import build_zoo_network
+
+    recipe, names = parts.recipe, parts.dataset.market.feature_names
+    return build_zoo_network(agent_params(recipe), recipe.network["kind"], network_params(recipe), parts.shape, seed, names)
+
+
+def _zoo_policy(parts: Parts, network: Any) -> Policy:
+    from seawall.agents.zoo.policy import ZooPolicy
+
+    return ZooPolicy(network, parts.recipe.environment.window, resolve_device(parts.recipe.device))
+
+
+def _zoo_ensemble(members: Sequence[Any]) -> Policy:
+    from seawall.agents.zoo.policy import ZooEnsemble
+
+    return ZooEnsemble(members)
 
 
 LEARNERS: dict[str, AgentParts] = {
     "ppo": AgentParts(_ppo, _actor_critic, _network_policy, EnsemblePolicy),
     "dqn": AgentParts(_dqn, _q_network, _q_policy, QEnsemble),
     "exact": AgentParts(_exact, _actor_critic, _network_policy, EnsemblePolicy),
+    "replay_ppo": AgentParts(_replay_ppo, _actor_critic, _network_policy, EnsemblePolicy),
+    "zoo": AgentParts(_zoo, _zoo_network, _zoo_policy, _zoo_ensemble),
 }
 """The agents by name, as `agent_checks.AGENTS` has them."""

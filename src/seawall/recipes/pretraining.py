@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from seawall.core.bars import CLOSE, from_milliseconds
 from seawall.core.errors import ConfigError, DataError
@@ -27,20 +26,20 @@ from seawall.nets.registry import build_encoder, weights_generator
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.experiment import create_run, load_run_recipe
-from seawall.recipes.files import apply_overrides, load_mapping
-from seawall.recipes.plugins import load_plugins, trust
-from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.recipes.files import apply_overrides
+from seawall.recipes.pretrained import ENCODER, encoder_folder
+from seawall.recipes.schema import Recipe, load_recipe, validate_recipe
 from seawall.training.device import resolve_device
 from seawall.training.pretraining.driver import pretrain
 from seawall.training.pretraining.embedding import embed
-from seawall.training.pretraining.encoder_folder import MANIFEST, SavedEncoder, encoder_network, load_encoder, save_encoder
+from seawall.training.pretraining.encoder_folder import SavedEncoder, encoder_network, load_encoder, save_encoder
 from seawall.training.pretraining.learner import Pretrainer
 from seawall.training.pretraining.lessons import Lessons
 from seawall.training.pretraining.params import PretrainingParams
 from seawall.training.threads import use_threads
 from seawall.training.tracking import TensorBoardScalars
 
-SECTION, SETTINGS, ENCODER = "pretraining", "pretraining.json", "encoder"
+SECTION, SETTINGS = "pretraining", "pretraining.json"
 _CHANGEABLE = ("data", "quality")
 _INPUTS = ("features", "window", "timeframe")
 
@@ -58,21 +57,13 @@ def load_pretraining(
     Raises:
         ConfigError: Something is missing, misspelt or out of range.
     """
-    loaded = load_plugins(plugins)
-    mapping = load_mapping(reference, overrides)
-    section = mapping.pop(SECTION, None) or {}
-    try:
-        params = PretrainingParams.model_validate(section)
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join([SECTION, *map(str, each['loc'])])} is {each['input']!r:.80}: {each['msg']}" for each in error.errors()
-        ]
-        raise ConfigError(f"recipe {reference}: " + "; ".join(lines)) from error
-    if loaded:
-        trust(loaded.values())
-        mapping = {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
-    recipe = validate_recipe(mapping, reference)
-    return recipe.model_copy(update={"name": f"{recipe.name}-{ENCODER}"}), params
+    recipe = load_recipe(reference, overrides, plugins)
+    return encoder_recipe(recipe), recipe.pretraining or PretrainingParams()
+
+
+def encoder_recipe(recipe: Recipe) -> Recipe:
+    """Return the recipe of the first stage of a recipe."""
+    return recipe.model_copy(update={"name": f"{recipe.name}-{ENCODER}", "encoder": None})
 
 
 def create_pretraining(recipe: Recipe, params: PretrainingParams, runs: Path, data_root: Path) -> RunFolder:
@@ -157,10 +148,7 @@ def find_encoder(reference: str, runs: Path) -> SavedEncoder:
         ConfigError: No run answers to the reference.
         DataError: There is no encoder, or it is damaged.
     """
-    direct = Path(reference)
-    if (direct / MANIFEST).is_file():
-        return load_encoder(direct)
-    return load_encoder(RunFolder.find(runs, reference).path / ENCODER)
+    return load_encoder(encoder_folder(reference, runs))
 
 
 def embed_bars(saved: SavedEncoder, overrides: Sequence[str], data_root: Path) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
-from seawall.recipes.agent_checks import AGENTS
+from seawall.recipes.agent_checks import AGENTS, check_stages
 from seawall.recipes.files import load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
@@ -31,6 +31,7 @@ from seawall.simulator.accounts import feature_codes
 from seawall.simulator.actions.registry import ACTION_SCHEMES, Scheme, action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
+from seawall.training.pretraining.params import PretrainingParams
 from seawall.training.rl import TrainingParams
 
 
@@ -194,6 +195,12 @@ class Recipe(Params):
     )
     network: dict[str, Any] = Field(description="kind, and that network's settings")
     agent: dict[str, Any] = Field(description="kind, and that agent's settings")
+    pretraining: PretrainingParams | None = Field(
+        default=None, description="How the encoder is taught before the policy, which then leaves it as it is; null for one stage"
+    )
+    encoder: str | None = Field(
+        default=None, min_length=1, description="A run of seawall pretrain, or an encoder's folder; null pre-trains one first"
+    )
     training: SeedsParams = Field(default_factory=SeedsParams)
     evaluation: EvaluationParams = Field(default_factory=EvaluationParams)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -244,6 +251,7 @@ class Recipe(Params):
         feature_codes(self.environment.account_columns)
         scheme = self.environment.action_scheme()
         AGENTS[self.agent["kind"]].check(self)
+        check_stages(self)
         levels = scheme.levels
         if max(abs(level) for level in levels) > self.simulator.max_exposure:
             raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")

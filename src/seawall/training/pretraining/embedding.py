@@ -8,7 +8,11 @@ from torch import nn
 
 from seawall.core.errors import DataError
 from seawall.nets.heads import encoder_width
+from seawall.nets.pretraining import FrozenEncoder
+from seawall.nets.tcn import TcnEncoder
 from seawall.nets.windows import WindowGatherer, feature_tensor
+
+_STRETCH = 8_192
 
 
 def embed(encoder: nn.Module, features: np.ndarray, rows: np.ndarray, window: int, batch: int = 1_024) -> np.ndarray:
@@ -40,7 +44,13 @@ def embed(encoder: nn.Module, features: np.ndarray, rows: np.ndarray, window: in
     encoder.eval()
     try:
         with torch.no_grad():
-            for first in range(0, len(rows), batch):
+            inner = encoder.encoder if isinstance(encoder, FrozenEncoder) else encoder
+            if isinstance(inner, TcnEncoder) and inner.same_along and bool((np.diff(rows) == 1).all()):
+                _along(inner, features, rows, result)
+                batches = range(0)
+            else:
+                batches = range(0, len(rows), batch)
+            for first in batches:
                 part = torch.from_numpy(rows[first : first + batch]).to(device)
                 result[first : first + batch] = encoder(gather(part)).cpu().numpy()
     finally:
@@ -49,3 +59,13 @@ def embed(encoder: nn.Module, features: np.ndarray, rows: np.ndarray, window: in
     if len(unknown):
         raise DataError(f"the embedding of row {rows[unknown[0]]} is not finite; every feature of a window must be a number")
     return result
+
+
+def _along(encoder: TcnEncoder, features: np.ndarray, rows: np.ndarray, result: np.ndarray) -> None:
+    """Fill in the encodings of consecutive rows, stretch by stretch, each with the receptive field before it."""
+    device = next(encoder.parameters()).device
+    for first in range(0, len(rows), _STRETCH):
+        stretch = rows[first : first + _STRETCH]
+        begin = int(stretch[0]) - encoder.receptive_field + 1
+        block = feature_tensor(features[begin : int(stretch[-1]) + 1], device)
+        result[first : first + len(stretch)] = encoder.along(block).cpu().numpy()
