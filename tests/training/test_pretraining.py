@@ -92,6 +92,24 @@ def test_an_interrupted_training_comes_to_the_same_weights(small, tmp_path):
     assert [each for each in uninterrupted.scalars if each[2] == 12] == [each for each in curves.scalars if each[2] == 12]
 
 
+def ever_worse(lessons):
+    """A pre-training whose first epoch is its best."""
+    learner = pretrainer(lessons)
+    judge = learner.judge
+    learner.judge = lambda: (float(learner.steps), judge()[1])
+    return learner
+
+
+def test_an_interrupted_training_keeps_the_best_weights_of_before(small, tmp_path):
+    lessons = lessons_of(small, epochs=3)
+    whole = run(ever_worse(lessons), tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        run(ever_worse(lessons), tmp_path / "parts", stop_at=(6,))
+    parts = run(ever_worse(lessons), tmp_path / "parts")
+    assert weights_hash(parts.weights) == weights_hash(whole.weights)
+    assert (parts.best_epoch, parts.best_loss, whole.best_epoch) == (1, 4.0, 1)
+
+
 def test_another_seed_comes_to_other_weights(small, tmp_path):
     first = run(pretrainer(lessons_of(small)), tmp_path / "first")
     other = run(pretrainer(lessons_of(small), seed=2), tmp_path / "other")
