@@ -9,9 +9,11 @@ import typer
 
 from seawall.cli import options
 from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.core.errors import ConfigError
 from seawall.core.progress import progress_bars
 
 if TYPE_CHECKING:
+    from seawall.core.run_folder import RunFolder
     from seawall.recipes.judging import Case
 
 Checkpoint = Annotated[
@@ -50,17 +52,33 @@ def backtest(
     """
     from seawall.core.run_folder import RunFolder
     from seawall.recipes.experiment import trust_run
+    from seawall.recipes.families import is_portfolio_run
     from seawall.recipes.judging import Case
 
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
-    case = Case(folder, tuple(overrides or ()), data_dir, checkpoint, runtime)
-    [document] = judge_with_bars([case])
+    if is_portfolio_run(folder):
+        if (checkpoint, runtime) != ("best", "torch"):
+            raise ConfigError(
+                f"checkpoint {checkpoint!r} and runtime {runtime!r} are of one series; a portfolio has best and torch"
+            )
+        document = judge_portfolio_with_bar(folder, overrides or [])
+    else:
+        [document] = judge_with_bars([Case(folder, tuple(overrides or ()), data_dir, checkpoint, runtime)])
     if json:
         print_json(document)
     else:
         print_judgement(document)
+
+
+def judge_portfolio_with_bar(run: RunFolder, overrides: list[str]) -> dict[str, Any]:
+    """Judge a portfolio behind a progress bar."""
+    from seawall.recipes.families import judge_portfolio
+
+    with progress_bars() as bars:
+        task = bars.add_task(f"judging {run.path.parent.name}", total=None, note="")
+        return judge_portfolio(run, overrides, lambda policy: bars.update(task, advance=1, note=policy))
 
 
 def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:

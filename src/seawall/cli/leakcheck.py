@@ -106,13 +106,13 @@ def _judge_file(path: Path, data: Path | None, bars: int | None, seed: int) -> l
 
 
 def _judge_recipe(reference: str, changes: tuple[list[str], list[Path]], data_dir: Path, bars: int, seed: int) -> list[Judgement]:
-    from seawall.recipes.leakcheck import PARTS, check_recipe
-    from seawall.recipes.schema import load_recipe
+    from seawall.recipes.families import check_any, load_any
+    from seawall.recipes.leakcheck import PARTS
 
-    recipe = load_recipe(reference, *changes)
+    recipe = load_any(reference, *changes)
     with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(recipe.name, total=len(PARTS), note="")
-        return check_recipe(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+        return check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
 
 
 def _judge_zoo(seed: int, bars: int, json: bool) -> None:

@@ -43,10 +43,10 @@ def show(
 
         seawall show tradernet agent.total_steps=200000
     """
+    from seawall.recipes.families import load_any
     from seawall.recipes.files import dump_yaml
-    from seawall.recipes.schema import load_recipe
 
-    recipe = load_recipe(reference, overrides or (), plugin or ())
+    recipe = load_any(reference, overrides or (), plugin or ())
     document = recipe.model_dump(mode="json")
     if json:
         print_json({"hash": recipe.digest(), "recipe": document})
@@ -63,9 +63,9 @@ def validate(
     Examples:
         seawall validate my-recipe.yaml
     """
-    from seawall.recipes.schema import load_recipe
+    from seawall.recipes.families import load_any
 
-    recipe = load_recipe(reference, overrides or (), plugin or ())
+    recipe = load_any(reference, overrides or (), plugin or ())
     if json:
         print_json({"valid": True, "name": recipe.name, "hash": recipe.digest()})
     else:

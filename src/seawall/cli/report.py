@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seawall.cli import options
-from seawall.cli.backtest import judge_with_bars
+from seawall.cli.backtest import judge_portfolio_with_bar, judge_with_bars
 from seawall.cli.output import out, print_json
 
 
@@ -24,11 +24,19 @@ def report(
     """
     from seawall.core.run_folder import RunFolder
     from seawall.recipes.experiment import trust_run
+    from seawall.recipes.families import is_portfolio_run
     from seawall.recipes.judging import Case, document, report_case
 
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
+    if is_portfolio_run(folder):
+        judged = judge_portfolio_with_bar(folder, overrides or [])
+        if json:
+            print_json(judged)
+        else:
+            out.print(f"Report: {judged['report']}")
+        return
     case = Case(folder, tuple(overrides or ()), data_dir)
     if case.folder().metrics.is_file():
         path = report_case(case)

@@ -49,16 +49,16 @@ def train(
 
         seawall train tradernet --plugin my_columns.py features.columns=[momentum_10]
     """
-    from seawall.recipes.experiment import create_run, load_run_recipe
-    from seawall.recipes.schema import load_recipe
+    from seawall.recipes.families import create_any_run, load_any
+    from seawall.recipes.schema import Recipe
 
-    recipe = load_recipe(reference, overrides or (), plugin or ())
-    if recipe.pretraining is not None and recipe.encoder is None:
+    recipe = load_any(reference, overrides or (), plugin or ())
+    if isinstance(recipe, Recipe) and recipe.pretraining is not None and recipe.encoder is None:
         recipe = recipe.model_copy(update={"encoder": str(pretrain_first(recipe, runs, data_dir).path)})
-    run = create_run(recipe, runs, data_dir)
+    run = create_any_run(recipe, runs, data_dir)
     if not json:
         describe_data(run)
-    _finish(run, load_run_recipe(run).training.seeds, json, watch)
+    _finish(run, recipe.training.seeds, json, watch)
 
 
 def resume(
@@ -74,27 +74,30 @@ def resume(
         seawall resume latest
     """
     from seawall.core.run_folder import RunFolder
-    from seawall.recipes.experiment import load_run_recipe, trust_run
+    from seawall.recipes.experiment import trust_run
+    from seawall.recipes.families import load_any_run
 
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
-    _finish(folder, load_run_recipe(folder).training.seeds, json, watch)
+    _finish(folder, load_any_run(folder).training.seeds, json, watch)
 
 
 def train_with_bars(runs: list[RunFolder], *, watch: bool = False) -> list[list[SeedSummary]]:
     """Train runs behind one line a seed, and tell what is left and how to go on after Ctrl-C."""
     from seawall.core.fan_out import Interrupted
-    from seawall.recipes.experiment import load_run_recipe, scores_so_far, train_runs
+    from seawall.recipes.experiment import scores_so_far
+    from seawall.recipes.families import load_any_run, train_any
 
     display = TrainingDisplay(watch=watch)
     for run in runs:
-        recipe = load_run_recipe(run)
+        recipe = load_any_run(run)
+        agent = recipe.agent if isinstance(recipe.agent, dict) else recipe.agent.model_dump()
         for seed in recipe.training.seeds:
-            display.add(run, seed, recipe.agent.get("total_steps"), *scores_so_far(run, seed))
+            display.add(run, seed, agent.get("total_steps"), *scores_so_far(run, seed))
     try:
         with display.showing():
-            return train_runs(runs, display.show)
+            return train_any(runs, display.show)
     except Interrupted:
         for run in runs:
             _tell_stopped(run)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from seawall.recipes.files import shipped_recipes
-from seawall.recipes.schema import load_recipe
+from seawall.recipes.families import load_any
 
 _PLANNED = {
     "ichimoku-lstm": "Six Ichimoku features × 30 one-minute bars, LSTM actor-critic, PPO with a replay buffer; Alpaca",
@@ -27,6 +27,6 @@ class Entry:
 
 def catalogue() -> list[Entry]:
     """Return every recipe, ready ones first."""
-    ready = [Entry(name, "ready", load_recipe(name).summary) for name in shipped_recipes()]
+    ready = [Entry(name, "ready", load_any(name).summary) for name in shipped_recipes()]
     names = {entry.name for entry in ready}
     return ready + [Entry(name, "planned", summary) for name, summary in _PLANNED.items() if name not in names]

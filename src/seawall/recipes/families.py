@@ -1,0 +1,123 @@
+"""Recipes of one series and of portfolios behind the same verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seawall.agents.bundle import load_bundle
+from seawall.core.errors import ConfigError, DataError
+from seawall.core.run_folder import RunFolder
+from seawall.evaluation.judge import Judgement
+from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
+from seawall.recipes import portfolio_run
+from seawall.recipes.experiment import SeedSummary, create_run, load_run_recipe, train_runs
+from seawall.recipes.files import load_mapping, parse_yaml
+from seawall.recipes.leakcheck import check_recipe
+from seawall.recipes.paper import PaperCase, replay_run
+from seawall.recipes.plugins import load_plugins, trust
+from seawall.recipes.portfolio_leakcheck import check_portfolio
+from seawall.recipes.portfolio_replay import replay_portfolio
+from seawall.recipes.portfolio_schema import PortfolioRecipe, is_portfolio, validate_portfolio
+from seawall.recipes.schema import Recipe, load_recipe
+
+AnyRecipe = Recipe | PortfolioRecipe
+
+
+def load_any(reference: str, overrides: Sequence[str] = (), plugins: Iterable[Path] = ()) -> AnyRecipe:
+    """Load, override and validate a recipe of either family; arguments as `schema.load_recipe`.
+
+    Raises:
+        ConfigError: Something is missing, misspelt or out of range.
+    """
+    mapping = load_mapping(reference, overrides)
+    if not is_portfolio(mapping):
+        return load_recipe(reference, overrides, plugins)
+    loaded = load_plugins(plugins)
+    if loaded:
+        trust(loaded.values())
+        mapping = {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
+    return validate_portfolio(mapping, reference)
+
+
+def is_portfolio_run(run: RunFolder) -> bool:
+    """Say whether a run is one of a portfolio; what cannot be read is none, and is refused where it is used."""
+    try:
+        mapping = parse_yaml(run.recipe.read_text(encoding="utf-8"), str(run.recipe))
+    except (OSError, UnicodeDecodeError, ConfigError):
+        return False
+    return isinstance(mapping, dict) and is_portfolio(mapping)
+
+
+def load_any_run(run: RunFolder) -> AnyRecipe:
+    """Read the resolved recipe of a run."""
+    return portfolio_run.load_run(run) if is_portfolio_run(run) else load_run_recipe(run)
+
+
+def create_any_run(recipe: AnyRecipe, runs: Path, data_root: Path) -> RunFolder:
+    """Prepare a recipe's data and open a run folder for it; as `experiment.create_run`."""
+    create = portfolio_run.create_run if isinstance(recipe, PortfolioRecipe) else create_run
+    return create(recipe, runs, data_root)  # pyright: ignore[reportArgumentType] (each family creates its own)
+
+
+def train_any(runs: Sequence[RunFolder], on_progress: Callable[[RunFolder, int, dict[str, Any]], None]) -> list[list[SeedSummary]]:
+    """Train every seed of some runs of one family, and save their bundles; as `experiment.train_runs`."""
+    if not any(is_portfolio_run(run) for run in runs):
+        return train_runs(runs, on_progress)
+    return [portfolio_run.train_run(run, lambda seed, told, run=run: on_progress(run, seed, told)) for run in runs]
+
+
+def judge_portfolio(run: RunFolder, overrides: Sequence[str], on_progress: Callable[[str], Any]) -> dict[str, Any]:
+    """Judge a trained portfolio and write its page.
+
+    Returns:
+        The document that ``seawall backtest --json`` prints.
+    """
+    judgement = portfolio_run.judge_run(run, on_progress, overrides)
+    return portfolio_document(run, judgement, overrides)
+
+
+def portfolio_document(run: RunFolder, judgement: Judgement, overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a judgement with the places of its files."""
+    recipe = portfolio_run.judged_recipe(run, overrides)
+    folder = RunFolder(run.path / "judged" / recipe.digest()[:8]) if overrides else run
+    files = {"run_folder": run.path, "metrics": folder.metrics, "ledger": folder.ledger, "report": folder.report}
+    return {**judgement.document, **{name: str(path) for name, path in files.items()}}
+
+
+def check_any(
+    recipe: AnyRecipe, data_root: Path, n_bars: int, seed: int, done: Callable[[str], None] = lambda _part: None
+) -> list[LeakJudgement]:
+    """Judge a recipe of either family for what it knows too early; as `leakcheck.check_recipe`."""
+    if isinstance(recipe, PortfolioRecipe):
+        return check_portfolio(recipe, data_root, n_bars, seed, done)
+    return check_recipe(recipe, data_root, n_bars, seed, done)
+
+
+def replayed(run: RunFolder, data_root: Path) -> dict[str, Any]:
+    """Trade a judged run on paper over its own test bars, told one at a time, and compare the ledger with the backtest's.
+
+    Returns:
+        ``rows`` compared, whether they are ``equal``, and ``words``.
+
+    Raises:
+        DataError: The run is not judged.
+    """
+    if not is_portfolio_run(run):
+        parity = replay_run(PaperCase(run, data_root=data_root), lambda _done, _total: None).parity
+        return parity.to_dict()
+    parts = portfolio_run.parts_of(run)
+    ensemble, _members = parts.policies(load_bundle(run.bundle))
+    paper = replay_portfolio(parts, ensemble, parts.data.dataset.split.test).frame
+    try:
+        whole = pd.read_parquet(run.ledger)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{run.ledger} cannot be read: {error}; judge the run first: seawall backtest {run.path}") from error
+    backtest = whole[whole["policy"] == "ensemble"].drop(columns="policy").reset_index(drop=True)
+    columns = [name for name in backtest.columns if name in paper.columns]
+    equal = len(paper) == len(backtest) and backtest[columns].equals(paper[columns].astype(backtest[columns].dtypes.to_dict()))
+    words = "the ensemble's ledger of the run's backtest, to the bit"
+    return {"rows": len(backtest), "equal": equal, "words": words}
