@@ -28,6 +28,7 @@ class CountingLearner:
             "action_share_0": 0.4,
             "action_share_1": 0.6,
             "explained_variance": float("nan"),
+            "account/fees": 0.5 * float(self.count),
         }
 
     def policy(self):
@@ -141,6 +142,7 @@ def test_every_diagnostic_and_score_is_tracked(tmp_path):
     recorder = Recorder()
     run(tmp_path / "checkpoint", recorder=recorder)
     assert ("train/entropy", 0.5, 20) in recorder.numbers
+    assert ("account/fees", 1.0, 20) in recorder.numbers
     assert [number for number in recorder.numbers if number[0] == "validation/score"][1] == ("validation/score", 0.9, 40)
 
 

@@ -26,6 +26,7 @@ from seawall.simulator.costs.factors import cost_factors
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
 from seawall.simulator.simulator import Simulator, StepResult
+from seawall.simulator.tally import AccountTally
 from seawall.simulator.windows import WindowCopier
 
 
@@ -95,6 +96,7 @@ class TradingVectorEnv(SameStepVectorEnv):
         self.account_names = self.observer.names
         self._levels = np.array(scheme.levels)
         self.windows = WindowCopier(market.features, self.params.window)
+        self._tally: AccountTally | None = None
         self._declare_spaces(len(scheme.action_names))
         self._take_seed(seed)
 
@@ -126,6 +128,8 @@ class TradingVectorEnv(SameStepVectorEnv):
         Args:
             environments: Their indices, int64, shape (K,), each once.
         """
+        if self._tally is not None:
+            self._tally.closing(environments)
         episodes = self.simulator.episode[environments] + 1
         start, stop = self.episodes.rows(self._row_key, environments, episodes)
         exposure = None
@@ -148,7 +152,22 @@ class TradingVectorEnv(SameStepVectorEnv):
             InvariantError: An action is not in the numbering, or `reset` was never called.
         """
         self.decision = self.desk.decide(actions, self.simulator.view())
-        return self.simulator.step(self.decision.allowed, self.decision.terms, self.decision.signal)
+        result = self.simulator.step(self.decision.allowed, self.decision.terms, self.decision.signal)
+        if self._tally is not None:
+            self._tally.note()
+        return result
+
+    def watch(self) -> None:
+        """Count from now on what `diagnostics` tells."""
+        if self._tally is None:
+            self._tally = AccountTally(self.simulator)
+
+    def diagnostics(self) -> dict[str, float]:
+        """Return means of reward terms and accounts over the steps since the last question; see `AccountTally.means`.
+
+        Empty where nothing is counted: `watch` was never called, or no step was taken.
+        """
+        return {} if self._tally is None else self._tally.means()
 
     def observe(self) -> dict[str, np.ndarray]:
         """Return what every policy sees now, known at the close of each environment's row; new arrays."""
@@ -163,7 +182,8 @@ class TradingVectorEnv(SameStepVectorEnv):
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return all that the next step depends on, as plain arrays, from which `load_state_dict` goes on exactly."""
-        return {**self.simulator.state_dict(), "guards": self.desk.save(), "seed": np.array(self._seed, dtype=np.int64)}
+        tallied = {} if self._tally is None else self._tally.blocks()
+        return {**self.simulator.state_dict(), **tallied, "guards": self.desk.save(), "seed": np.array(self._seed, dtype=np.int64)}
 
     def load_state_dict(self, saved: dict[str, np.ndarray]) -> None:
         """Take back what `state_dict` returned, in an environment made with the same settings.
@@ -177,3 +197,5 @@ class TradingVectorEnv(SameStepVectorEnv):
         self._take_seed(int(saved["seed"]))
         self.simulator.load_state_dict(saved)
         self.desk.restore(saved["guards"])
+        if self._tally is not None:
+            self._tally.load(saved)

@@ -147,7 +147,7 @@ def train(  # noqa: PLR0913 (each is a collaborator that the caller injects)
         on_progress: Called after every update with ``steps``, ``total_steps``, ``score`` (the newest or None),
             ``scored_at`` (its steps), ``best`` and the learner's diagnostics under ``metrics``.
         logger: Takes scores, and warnings that name the setting to change.
-        scalars: Takes every diagnostic and score.
+        scalars: Takes every diagnostic and score; a diagnostic stands under ``train/``, if its name has no group of its own.
 
     Returns:
         The best weights, and how the training went.
@@ -203,7 +203,7 @@ class _Run:
         progress.updates += 1
         progress.steps, progress.total_steps = self.learner.steps, self.learner.total_steps
         for name, value in progress.metrics.items():
-            self.scalars.add_scalar(f"train/{name}", value, self.learner.steps)
+            self.scalars.add_scalar(name if "/" in name else f"train/{name}", value, self.learner.steps)
         if progress.updates % self.params.evaluate_every == 0 or self.finished:
             self._judge()
         progress.seconds += perf_counter() - started

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seawall.agents.diagnostics import told_by
 from seawall.agents.dqn.encodings import TargetEncodings
 from seawall.agents.dqn.params import DQNParams
 from seawall.agents.dqn.policy import QPolicy
@@ -85,6 +86,7 @@ class DQN:
         self.replay = Replay(
             params.n_envs, params.slots, network.n_account, prioritised=params.prioritised, alpha=params.priority_alpha
         )
+        self._told = told_by(env)
         observation, _ = env.reset(seed=derived_seed(seed, "environments") % 2**31)
         self._rows, self._account = _seen(observation)
         self.replay.start(self._rows, self._account)
@@ -99,9 +101,10 @@ class DQN:
 
         Returns:
             Diagnostics: mean reward per step, share of each action among those that the network found best, share of random
-            actions, learning rate, what one unit of the network's output is worth in reward, transitions remembered, steps so
-            far, steps per second; and once learning has started the means over the gradient steps of the loss, and of the value
-            of the actions taken and its absolute error, both in units of reward, and of the gradient norm before clipping.
+            actions, learning rate, what one unit of the network's output is worth in reward, transitions remembered, what the
+            environment tells of reward terms and accounts, steps so far, steps per second; and once learning has started the means
+            over the gradient steps of the loss, and of the value of the actions taken and its absolute error, both in units of
+            reward, and of the gradient norm before clipping.
 
         Raises:
             InvariantError: A loss or reward is no longer finite; the message names the likely setting.
@@ -123,6 +126,7 @@ class DQN:
             "learning_rate": self._learning_rate(),
             "reward_scale": self._reward_scale,
             "transitions": float(len(self.replay)),
+            **self._told(),
             "steps": float(self.steps),
             "steps_per_second": taken_steps / (perf_counter() - started),
         }

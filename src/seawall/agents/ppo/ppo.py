@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seawall.agents.diagnostics import told_by
 from seawall.agents.distributions import distribution
 from seawall.agents.losses import clipped_surrogate, clipped_value_loss, explained_variance, value_loss
 from seawall.agents.optimiser import BlockAdamW
@@ -86,6 +87,7 @@ class PPO:
         self._optimiser = BlockAdamW(self.network, params.weight_decay, free=self.network.log_deviation)
         self._scale = RewardScale(params.n_envs, params.gamma)
         self._shuffling = torch.Generator().manual_seed(derived_seed(seed, "minibatches"))
+        self._told = told_by(env)
         self._collector = Collector(env, self.network, self._encode, self._distribution, params, seed, self.device)
 
     @property
@@ -99,7 +101,8 @@ class PPO:
         Returns:
             Diagnostics: losses, entropy, KL, clip fraction, largest log-ratio, gradient norm and how often it was clipped,
             explained variance, mean value, mean reward per step before scaling, turnover, share of each action (or mean and
-            deviation of continuous ones), learning rate, steps so far, steps per second.
+            deviation of continuous ones), learning rate, what the environment tells of reward terms and accounts, steps so far,
+            steps per second.
 
         Raises:
             InvariantError: A loss or reward is no longer finite; the message names the cause, what to change, and the saved batch.
@@ -127,6 +130,7 @@ class PPO:
             **({} if np.isnan(rollout.turnover) else {"turnover": rollout.turnover}),
             **actions_taken(self._distribution, rollout.actions, self.network.n_actions),
             "learning_rate": self._now(params.learning_rate, params.learning_rate_schedule),
+            **self._told(),
             "steps": float(self.steps),
             "steps_per_second": rewards.size / (perf_counter() - started),
         }
