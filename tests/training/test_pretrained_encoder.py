@@ -174,6 +174,13 @@ def test_embeddings_are_those_of_single_windows_and_dropout_is_off(saved, market
     np.testing.assert_array_equal(found, embed(encoder, market.features, rows, WINDOW, batch=2))
 
 
+def test_embedding_leaves_running_statistics_alone(market):
+    encoder = TcnEncoder(6, WINDOW, (8,), norm="batch").train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    embed(encoder, market.features, np.arange(100, 130), WINDOW)
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
 def test_an_embedding_knows_no_later_bar(saved, market):
     changed = market.features.copy()
     changed[501:] += 5.0
