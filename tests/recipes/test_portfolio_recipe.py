@@ -21,6 +21,10 @@ from seawall.recipes.portfolio_schema import is_portfolio, validate_portfolio
         ({"environment": {"windows": [4]}}, r"environment.windows is \[4\]; allowed: one number for each clock, base, 15m"),
         ({"environment": {"windows": [4, 3], "account_columns": ["exposure"]}}, "account columns"),
         ({"costs": {"funding": {"rate_bps": 1.0}}}, "portfolios do not charge"),
+        (
+            {"features": {"set": "own", "columns": ["my_column"]}, "environment": {"windows": [4]}},
+            "names my_column of the bars' own",
+        ),
         ({"training": {"start_from": "latest"}}, "a portfolio starts from fresh weights"),
         ({"data": {"kind": "file", "path": "a/{symbol}.csv"}}, "has a place for symbols"),
         ({"network": {"heads": 5, "token": 6}}, "heads 5 does not divide token 6"),

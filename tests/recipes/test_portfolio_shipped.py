@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import resource
-from pathlib import Path
 
 import pytest
 
 from seawall.evaluation.judge import Judgement
-from seawall.recipes.files import shipped_recipes
 from seawall.recipes.portfolio_run import create_run, judge_run, load, train_run
 
-# Beside the tests until every verb reads recipes of this kind.
-REFERENCE = "portfolio" if "portfolio" in shipped_recipes() else str(Path(__file__).with_name("portfolio.yaml"))
+REFERENCE = "portfolio"
 
 
 def test_it_says_what_the_design_says():

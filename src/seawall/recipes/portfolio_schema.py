@@ -8,11 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from seawall.agents.joint_ppo.params import JointPPOParams
+from seawall.core.bars import OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError
 from seawall.core.files import digest
 from seawall.core.params import Params, as_value_error
 from seawall.envs.episodes import StartMode
 from seawall.evaluation.params import EvaluationParams
+from seawall.features.own import file_columns
 from seawall.features.registry import FeatureParams, feature_set, resolved_options
 from seawall.market.checks.quality import QualityParams
 from seawall.market.panel import Rule
@@ -140,6 +142,12 @@ class PortfolioRecipe(Params):
     @model_validator(mode="after")
     def _parts_fit(self) -> PortfolioRecipe:
         feature_set(self.features)
+        own = [name for name in file_columns(self.features.columns) if name not in OPTIONAL_COLUMNS]
+        if own:
+            raise ConfigError(
+                f"features.columns names {', '.join(own)} of the bars' own files, which panels do not keep; allowed: registered "
+                "columns"
+            )
         account_layout(self.environment.account_columns, ("A",))
         rates_of(("every asset",), self.costs)
         clocks = ("base", *self.features.timeframes)
