@@ -34,6 +34,7 @@ from seawall.market.synthetic.ladder import LadderMarket, ladder_market
 from seawall.nets.conv import ConvEncoder
 from seawall.recipes.selftest_agents import PPO_PARAMS, WINDOW, build_exact, build_ppo, ladder_env, policy_choices
 from seawall.training.rl import Learner
+from seawall.training.threads import use_threads
 
 REACHED = 0.7
 ROWS, EPISODE_BARS = (320_000, 2, 20_000), 256
@@ -209,7 +210,7 @@ def main() -> None:
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="what seconds; processor on a busy machine (default wall)")
     options = parser.parse_args()
     clock = CLOCKS[options.clock]
-    torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     # A policy that has made up its mind has gradients so small that processors take a hundred times as long over them.
     torch.set_flush_denormal(True)
 
