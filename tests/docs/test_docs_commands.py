@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from seawall.cli.main import app
-from seawall.recipes.schema import load_recipe
+from seawall.recipes.families import load_any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")))
@@ -43,7 +43,7 @@ def problems_of(words: list[str]) -> list[str]:
     wrong = [f"no option {word}" for word in words if word.startswith("--") and word not in known]
     overrides = [word for word in words if "=" in word and not word.startswith("-") and "..." not in word]
     if command.name in {"train", "show", "validate"} and words and (SHIPPED / f"{words[0]}.yaml").is_file():
-        load_recipe(words[0], [override for override in overrides if "FILE" not in override])
+        load_any(words[0], [override for override in overrides if "FILE" not in override])
     return wrong
 
 

@@ -15,9 +15,10 @@ import pytest
 from test_docs_commands import problems_of
 
 from seawall.core.errors import ConfigError
-from seawall.recipes.files import load_mapping, parse_yaml, shipped_recipes
-from seawall.recipes.portfolio_schema import PortfolioRecipe, is_portfolio, validate_portfolio
-from seawall.recipes.schema import Recipe, load_recipe
+from seawall.recipes.families import load_any
+from seawall.recipes.files import parse_yaml, shipped_recipes
+from seawall.recipes.portfolio_schema import PortfolioRecipe
+from seawall.recipes.schema import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "recipes"
@@ -73,14 +74,9 @@ def rows_of(text: str) -> list[list[str]]:
     return [row for table in tables_of(text) for row in table[2:]]
 
 
-def loaded(recipe: str, overrides: tuple[str, ...] = ()) -> Recipe | PortfolioRecipe:
-    mapping = load_mapping(recipe, overrides)
-    return validate_portfolio(mapping, recipe) if is_portfolio(mapping) else load_recipe(recipe, overrides)
-
-
 @cache
 def resolved(recipe: str) -> dict[str, Any]:
-    return loaded(recipe).model_dump(mode="json") if recipe in shipped_recipes() else {}
+    return load_any(recipe).model_dump(mode="json") if recipe in shipped_recipes() else {}
 
 
 def python_path_exists(path: str) -> bool:
@@ -130,7 +126,7 @@ def override_problem(recipe: str, override: str) -> str:
     if recipe not in shipped_recipes():
         return f"no recipe {recipe}"
     try:
-        loaded(recipe, (override,))
+        load_any(recipe, [override])
     except ConfigError as error:
         return str(error)
     return ""
