@@ -72,6 +72,17 @@ def test_every_series_of_a_recipe_comes_in_one_call_that_goes_on_where_one_faile
     assert [series["status"] for series in again] == ["unchanged"] * 5
 
 
+def test_the_coins_of_a_portfolio_come_in_one_call(seawall, binance, store):
+    coins = ("BTC", "ETH", "BNB", "XRP", "ADA", "SOL", "DOGE", "DOT", "LTC", "AVAX")
+    binance.bars |= {(f"{coin}USDT", "5m"): make_klines(T0, HOUR_MS // 12, 600, seed) for seed, coin in enumerate(coins)}
+    span = ("--start", "2024-01-01", "--end", "2024-01-02")
+    told = seawall("data", "fetch", "--recipe", "portfolio", *span, "--json", *store)
+    assert told.code == 0, told.err
+    assert [(series["reference"], series["rows"]) for series in told.json["series"]] == [
+        (f"binance/{coin}USDT/5m", 288) for coin in coins
+    ]
+
+
 def test_an_update_appends_what_has_closed_to_every_fetched_series(seawall, binance, store, tmp_path):
     for pair in ("BTC/USDT", "ETH/USDT"):
         seawall("data", "fetch", "ccxt", pair, "--timeframe", "1h", *store)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from seawall.core.errors import ConfigError
+from seawall.recipes.portfolio_schema import PortfolioRecipe
 from seawall.recipes.schema import FileData, Recipe, SeriesParams
 
 
-def wanted_series(recipe: Recipe) -> tuple[SeriesParams, ...]:
+def wanted_series(recipe: Recipe | PortfolioRecipe) -> tuple[SeriesParams, ...]:
     """Return the series that a recipe names under ``series``, and the stored one that it learns on, each once.
 
     Args:

@@ -176,13 +176,13 @@ def _jobs(
 def _recipe_jobs(recipe: str, source: str | None, start: str | None, end: str | None) -> list[_Job]:
     from seawall.core.errors import ConfigError
     from seawall.core.timeframe import moment_ms
-    from seawall.recipes.schema import load_recipe
+    from seawall.recipes.families import load_any
     from seawall.recipes.series import wanted_series
 
     if source is not None:
         raise ConfigError(f"--recipe {recipe} names its sources itself; allowed: without {source!r}")
     jobs = []
-    for series in wanted_series(load_recipe(recipe)):
+    for series in wanted_series(load_any(recipe)):
         first, last = series.span_ms
         span = (first if start is None else moment_ms(start), last if end is None else moment_ms(end))
         jobs.append(_Job(series.source, series.symbol, series.timeframe, *span))
