@@ -24,6 +24,7 @@ from seawall.cli import (
     recipes,
     report,
     selftest,
+    suite,
     train,
 )
 from seawall.core.errors import SeawallError, is_disk_full
@@ -52,6 +53,7 @@ for verb in (
     paper.paper,
     leakcheck.leakcheck,
     selftest.selftest,
+    suite.suite,
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")

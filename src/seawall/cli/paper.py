@@ -9,9 +9,12 @@ import typer
 from seawall.cli import options
 from seawall.cli.output import number, out, percent, print_json
 from seawall.core.errors import ConfigError
-from seawall.core.progress import progress_bars
+from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seawall.core.run_folder import RunFolder
     from seawall.recipes.paper import PaperCase, Papered
 
 _EVERY = 16
@@ -66,11 +69,17 @@ def paper(
     """
     from seawall.core.run_folder import RunFolder
     from seawall.recipes.experiment import trust_run
+    from seawall.recipes.families import is_portfolio_run
     from seawall.recipes.paper import PaperCase
 
     folder = RunFolder.find(runs, run)
     if trust:
         trust_run(folder)
+    if is_portfolio_run(folder):
+        if (recorded, start, key, overrides or []) != ("own", "test", None, []):
+            raise ConfigError("a portfolio is replayed over its own test bars; allowed: --replay own, without other settings")
+        _replay_portfolio(folder, data_dir, json=json)
+        return
     result = _replay_with_bar(PaperCase(folder, recorded, key, start, tuple(overrides or ()), data_dir))
     if check and result.parity.equal is None:
         raise ConfigError(f"--check has nothing to compare {result.folder} with: {result.parity.words}")
@@ -80,6 +89,20 @@ def paper(
         _tell(result.facts)
     checked = result.parity.whole if check is None else check
     if checked and result.parity.equal is False:
+        raise typer.Exit(1)
+
+
+def _replay_portfolio(run: RunFolder, data_dir: Path, *, json: bool) -> None:
+    from seawall.recipes.families import replayed
+
+    with console.status("Trading the portfolio bar by bar"):
+        parity = replayed(run, data_dir)
+    if json:
+        print_json({"run": str(run.path), "replayed": "own", "parity": parity})
+    else:
+        verdict = "[green]ledger equals" if parity["equal"] else "[red]ledger differs from"
+        out.print(f"{verdict} the backtest's[/]: {parity['rows']:,} rows")
+    if not parity["equal"]:
         raise typer.Exit(1)
 
 

@@ -123,8 +123,10 @@ def describe_data(run: RunFolder) -> None:
     from seawall.recipes.dataset import Dataset
 
     dataset = Dataset.load(run)
-    facts, quality = dataset.facts, dataset.facts["quality"]
-    gaps = f"{quality['gaps']} gaps ({quality['policy']['gaps']})"
+    facts = dataset.facts
+    # A portfolio has a check of quality for each of its assets.
+    checks = list(facts["quality"].values()) if "panel" in facts else [facts["quality"]]
+    gaps = f"{sum(check['gaps'] for check in checks)} gaps ({checks[0]['policy']['gaps']})"
     out.print(f"[bold]{facts['symbol']}[/] {facts['timeframe']}: {facts['rows']:,} bars, {gaps}")
     left_out = f"; left out by features.omit: {', '.join(facts['omitted'])}" if facts["omitted"] else ""
     out.print(f"  {len(facts['features'])} features{left_out}")

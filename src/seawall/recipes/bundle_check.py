@@ -30,6 +30,9 @@ from seawall.recipes.assembly import Parts
 from seawall.recipes.bundles import BundlePlace, comparison_inputs
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import load_run_recipe
+from seawall.recipes.portfolio_parts import PortfolioParts
+from seawall.recipes.portfolio_run import load_run, parts_of
+from seawall.recipes.portfolio_schema import is_portfolio, validate_portfolio
 from seawall.recipes.schema import Recipe, validate_recipe
 
 
@@ -78,9 +81,16 @@ def verify_bundle(place: BundlePlace) -> list[BundleCheck]:
 
 def _uses(place: BundlePlace, manifest: Mapping[str, Any], *, whole: bool) -> list[BundleCheck]:
     """Check that the recipe, the features and the networks are those that this installation makes."""
+    parts: Parts | PortfolioParts
     try:
-        recipe = _recipe(place, manifest)
-        parts = Parts(recipe, _stand_in(recipe, manifest))
+        if is_portfolio(manifest["recipe"]):
+            if place.run is None:
+                return [BundleCheck("use", "not checked", ("a portfolio's bundle is checked from its run, which has the assets",))]
+            _portfolio_recipe(place.run, manifest)
+            parts = parts_of(place.run)
+        else:
+            recipe = _recipe(place, manifest)
+            parts = Parts(recipe, _stand_in(recipe, manifest))
     except SeawallError as error:
         return [_wrong("recipe", error)]
     checks = [BundleCheck("recipe", "ok"), _checked("inputs", lambda: check_compatible(manifest, parts.manifest()))]
@@ -88,7 +98,7 @@ def _uses(place: BundlePlace, manifest: Mapping[str, Any], *, whole: bool) -> li
     if not usable:
         return [*checks, BundleCheck("networks", "not checked", ("weights or inputs are not sound",))]
     checks.append(_checked("networks", lambda: parts.policies(load_bundle(place.folder))))
-    if manifest.get("onnx") is not None and checks[-1].state == "ok":
+    if manifest.get("onnx") is not None and checks[-1].state == "ok" and isinstance(parts, Parts):
         checks.append(_onnx(place, parts, load_bundle(place.folder)))
     return checks
 
@@ -141,6 +151,14 @@ def _recipe(place: BundlePlace, manifest: Mapping[str, Any]) -> Recipe:
             f"the recipe in {MANIFEST} has hash {recipe.digest()[:8]} here, and the bundle says {manifest['recipe_hash'][:8]}"
         )
     return recipe
+
+
+def _portfolio_recipe(run: RunFolder, manifest: Mapping[str, Any]) -> None:
+    """Refuse a bundle whose recipe is not its run's, or not what this installation makes of it."""
+    here, saved = load_run(run).digest(), manifest["recipe_hash"]
+    again = validate_portfolio(manifest["recipe"], MANIFEST).digest()
+    if not here == again == saved:
+        raise DataError(f"run {run.path} has the recipe {here[:8]}, the bundle {saved[:8]}, and its text gives {again[:8]}")
 
 
 def _stand_in(recipe: Recipe, manifest: Mapping[str, Any]) -> Dataset:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from seawall.recipes.files import shipped_recipes
 from seawall.recipes.families import load_any
+from seawall.recipes.files import shipped_recipes
 
 _PLANNED = {
     "ichimoku-lstm": "Six Ichimoku features × 30 one-minute bars, LSTM actor-critic, PPO with a replay buffer; Alpaca",
