@@ -14,7 +14,7 @@ Reference = Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped reci
 
 
 def recipes(json: options.Json = False) -> None:
-    """List the recipes: what each is, and its state.
+    """List the recipes: what each is, the data it wants, what is missing of its design, and the commands.
 
     Examples:
         seawall recipes
@@ -26,11 +26,13 @@ def recipes(json: options.Json = False) -> None:
         print_json({"recipes": [asdict(entry) for entry in entries]})
         return
     for entry in entries:
-        colour = "green" if entry.state == "ready" else "dim"
-        out.print(f"[bold]{entry.name:<16}[/] [{colour}]{entry.state:<8}[/] {entry.summary}")
-    first = entries[0].name
-    out.print(f"\nRun one:  seawall train {first}        on your bars:  seawall train {first} data=btc.parquet")
-    out.print(f"Read one: seawall show {first}")
+        out.print(f"[bold]{entry.name}[/]  ", end="")
+        out.print(entry.summary, markup=False)
+        out.print(f"  data     {entry.data}", markup=False)
+        out.print(f"  missing  {entry.missing}", markup=False)
+        for place, command in enumerate(entry.commands):
+            out.print(f"  {'run' if place == 0 else '':<7}  {command}", markup=False)
+    out.print(f"\nRead one: seawall show {entries[0].name}")
 
 
 def show(

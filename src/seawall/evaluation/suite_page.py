@@ -74,9 +74,9 @@ def _cells(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     numbers = [
         _share(row["total_return"]),
         f"{number(row['sharpe'])} ({number(row['sharpe_low'])} to {number(row['sharpe_high'])})",
-        _share(row["max_drawdown"]),
+        _share(row["max_drawdown"], signed=False),
         number(row["turnover_per_year"]),
-        _share(row["costs"]),
+        _share(row["costs"], signed=False),
         *(_share(rivals[name]) for name in ("flat", "buy_and_hold", "random")),
         row["headline"],
         row["leakcheck"],
@@ -87,5 +87,5 @@ def _cells(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {"name": row["case"], "problem": None, "report": report, "numbers": numbers, "tone": "" if row["ok"] else "strong"}
 
 
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f} %".replace("-", "−")
+def _share(value: float | None, *, signed: bool = True) -> str:
+    return "–" if value is None else f"{100 * value:{'+' if signed else ''}.1f} %".replace("-", "−")

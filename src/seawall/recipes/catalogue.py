@@ -1,32 +1,48 @@
-"""What can be run, and what is still to come: told as it is."""
+"""What can be run, on what data, with what commands: told as it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from seawall.recipes.families import load_any
+from seawall.recipes.families import AnyRecipe, load_any
 from seawall.recipes.files import shipped_recipes
-
-_PLANNED = {
-    "ichimoku-lstm": "Six Ichimoku features × 30 one-minute bars, LSTM actor-critic, PPO with a replay buffer; Alpaca",
-    "long-short-zoo": "15-minute bars, flat / long / short, six agents, LSTM or TCN extractors, Ray Tune",
-    "two-stage": "Self-supervised TCN encoder with four heads, then PPO on its embeddings; brackets, sessions, TradeLocker",
-    "portfolio": "11 assets, 134,980 inputs, an autoencoder trained jointly with a transformer PPO policy",
-}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the catalogue."""
+    """One recipe of the catalogue.
+
+    Attributes:
+        name: What it is called.
+        summary: What it is, in a line.
+        data: The bars that it is made for, and what it makes where none are given.
+        missing: What of its design is not there yet.
+        commands: What to type.
+    """
 
     name: str
-    state: Literal["ready", "planned"]
     summary: str
+    data: str
+    missing: str
+    commands: tuple[str, ...]
 
 
 def catalogue() -> list[Entry]:
-    """Return every recipe, ready ones first."""
-    ready = [Entry(name, "ready", load_any(name).summary) for name in shipped_recipes()]
-    names = {entry.name for entry in ready}
-    return ready + [Entry(name, "planned", summary) for name, summary in _PLANNED.items() if name not in names]
+    """Return every recipe, by name."""
+    return [_entry(load_any(name)) for name in shipped_recipes()]
+
+
+def _entry(recipe: AnyRecipe) -> Entry:
+    frames = ", ".join(dict.fromkeys(series.timeframe for series in recipe.series))
+    symbols = [series.symbol for series in recipe.series]
+    made = recipe.data.model_dump()
+    several = recipe.agent["kind"] if isinstance(recipe.agent, dict) else recipe.agent.kind
+    own = "data=FOLDER/*.parquet" if several == "joint_ppo" else "data=FILE.parquet"
+    wanted = f"{frames} bars of {', '.join(symbols)}; made here where none are given: {made['n_bars']:,} of {made['timeframe']}"
+    commands = (
+        f"seawall train {recipe.name}",
+        f"seawall train {recipe.name} {own}",
+        f"seawall train {recipe.name} smoke=true",
+        f"seawall data fetch --recipe {recipe.name}",
+    )
+    return Entry(recipe.name, recipe.summary, wanted, recipe.missing, commands)

@@ -102,6 +102,7 @@ class PortfolioRecipe(Params):
     kind: Literal["portfolio"] = "portfolio"
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
     summary: str = Field(default="", description="What the recipe is, in one line")
+    missing: str = Field(default="", description="What of its design is not there yet, in one line")
     smoke: bool = Field(
         default=False,
         strict=True,
