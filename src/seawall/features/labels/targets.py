@@ -23,7 +23,10 @@ class TargetParams(Params):
     horizons: tuple[int, ...] = Field(default=(1, 3, 5, 15), description="Bars ahead of the returns that are forecast")
     volatility_bars: int = Field(default=96, ge=2, le=100_000, description="Bars of the volatility in which prices are measured")
     candle_limit: float = Field(
-        default=10.0, gt=0.0, le=1e6, description="Candles are cut at this many volatilities: one bar after a still market is no lesson"
+        default=10.0,
+        gt=0.0,
+        le=1e6,
+        description="Candles are cut at this many volatilities: one bar after a still market is no lesson",
     )
 
     @field_validator("horizons")
