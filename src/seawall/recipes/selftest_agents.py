@@ -135,7 +135,7 @@ DQN_PARAMS = DQNParams(
     epsilon_fraction=0.5,
     weight_decay=4.0,
 )
-EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, gamma=0.9, entropy_coefficient=0.25, weight_decay=4.0)
+EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, learning_rate=2e-3, gamma=0.9, entropy_coefficient=0.25, weight_decay=2.0)
 EXACT_BUDGETS: dict[str, dict[str, int]] = {
     "strong": {"total_steps": 393_216, "gradient_steps": 32},
     "medium": {"total_steps": 786_432, "gradient_steps": 64},
