@@ -242,8 +242,8 @@ def test_a_series_of_a_single_bar_has_no_exit_and_is_no_error():
 def test_the_preset_with_a_fixed_bonus_for_holding_and_a_fee_of_one_percent():
     assert hindsight_of("smurf_limit", 0) == pytest.approx(0.0055, rel=1e-12)
     assert hindsight_of("smurf_limit", 1) == pytest.approx(math.log(1.22) + COST_10, rel=1e-12)  # high 122 of row 3
-    assert hindsight_of("tradernet_limit", -1) == pytest.approx(math.log(100 / 88) + COST_7, rel=1e-12)  # low 88 of row 4
-    assert hindsight_of("tradernet_market", 1) == pytest.approx(math.log(1.2) + COST_7, rel=1e-12)
+    assert hindsight_of("hindsight_limit", -1) == pytest.approx(math.log(100 / 88) + COST_7, rel=1e-12)  # low 88 of row 4
+    assert hindsight_of("hindsight_market", 1) == pytest.approx(math.log(1.2) + COST_7, rel=1e-12)
 
 
 def hindsight_of(preset: str, signal: int) -> float:
@@ -254,7 +254,7 @@ def test_presets_of_log_returns_and_their_additions():
     # Flat for two bars on a price that moves: nothing is earned but for what idleness costs or brings.
     market = flat_bars(100.0, 110.0, 99.0)
     assert earned(account(market, preset="log_return"), 0.0, 0.0) == [0.0, 0.0]
-    assert earned(account(market, preset="tradernet"), 0.0, 0.0) == [0.0, 0.0]
+    assert earned(account(market, preset="market_order"), 0.0, 0.0) == [0.0, 0.0]
     assert earned(account(market, preset="ichimoku"), 0.0, 0.0) == [-1e-4, -1e-4]
     assert earned(account(market, preset="smurf"), 0.0, 0.0) == [0.0055 / 20] * 2
     held = [math.log(1.1), math.log(0.9)]
@@ -296,8 +296,8 @@ def test_every_term_and_preset_is_among_those_worked_here():
     here = set(WORKED) | {"idle", "action_table", "hindsight_exit", "hindsight_exit_limit"}
     assert here | elsewhere == set(REWARD_TERMS)
     assert set(REWARD_PRESETS) == {
-        "log_return", "ichimoku", "ichimoku_table", "long_short", "two_stage", "tradernet", "smurf", "tradernet_market",
-        "tradernet_limit", "smurf_limit",
+        "log_return", "ichimoku", "ichimoku_table", "long_short", "two_stage", "market_order", "smurf", "hindsight_market",
+        "hindsight_limit", "smurf_limit",
     }  # fmt: skip
 
 

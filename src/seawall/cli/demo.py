@@ -9,6 +9,7 @@ import typer
 
 from seawall.cli import options
 from seawall.cli.backtest import judge_with_bars
+from seawall.cli.data.words import train_on
 from seawall.cli.output import number, out, percent, print_json, share, table
 from seawall.cli.train import train_with_bars
 
@@ -40,7 +41,7 @@ def demo(
     made = time.perf_counter()
     if not json:
         out.print(f"Two twin markets of {twins.n_bars:,} hourly bars: one with a planted edge, one a driftless random walk.")
-        out.print(f"Training {seeds} seeds of tradernet on each ...")
+        out.print(f"Training {seeds} seeds on each ...")
     train_with_bars(twins.runs)
     trained = time.perf_counter()
     documents = judge_with_bars([Case(run) for run in twins.runs])
@@ -64,7 +65,7 @@ def demo(
         f"\nmarket {timing['market']:.0f} s, training {timing['training']:.0f} s, judging and reports {timing['judging']:.0f} s; "
         f"in all {timing['total']:.0f} s"
     )
-    out.print("Next, on your own bars:  seawall data import FILE,  then  seawall train tradernet data=...")
+    out.print(f"Next, on your own bars:  seawall data import FILE,  then  {train_on('...')}")
 
 
 def _row(document: dict[str, Any]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class RunFolder:
         runs = cls.all(root)
         if reference == "latest":
             if not runs:
-                raise ConfigError(f"there is no run under {root.resolve()}; make one with: seawall train tradernet")
+                raise ConfigError(f"there is no run under {root.resolve()}; make one with: seawall train RECIPE")
             return runs[-1]
         matches = [run for run in runs if run.path.name.startswith(reference)]
         if len(matches) == 1:

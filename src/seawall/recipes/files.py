@@ -21,6 +21,8 @@ from seawall.recipes.named_costs import anew_where_named, found_beside
 _SHORTHANDS: dict[str, str] = {"data": "path", "agent": "kind", "network": "kind"}
 _SUFFIXES = (".yaml", ".yml", ".json")
 SMOKE, _PRESETS = "smoke", "presets"
+FIRST = "tradernet"
+"""The recipe that other verbs suggest to start with."""
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -323,7 +323,8 @@ def _explain(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+    lowered = message if message[:2].isupper() else f"{message[0].lower()}{message[1:]}"
+    return f"{name} is {problem['input']!r}: {lowered}"
 
 
 def _known_keys() -> list[str]:

@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from seawall.core.errors import ConfigError, SeawallError
+from seawall.core.fan_out import Interrupted
 from seawall.core.files import read_json, write_json
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.leaks.findings import exit_code
@@ -177,6 +178,8 @@ def run_suite(folder: Path, data_root: Path, on_case: Callable[[str], None], tel
         started = perf_counter()
         try:
             row = _run_case(case, folder, data_root, tell)
+        except Interrupted:
+            raise
         except SeawallError as error:
             row = {"case": case.name, "recipe": case.recipe, "ok": False, "problem": str(error)}
         saved = read_json(folder / SUITE, "cases", "rows", "started")

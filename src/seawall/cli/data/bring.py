@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import print_quality, print_trends_facts, stored_document, validated
+from seawall.cli.data.words import print_quality, print_trends_facts, stored_document, train_on, validated
 from seawall.cli.output import out, print_json
 from seawall.core.progress import console, progress_bars
 
@@ -141,7 +141,7 @@ def import_trends(
         name, span = document["reference"], f"{document['first'][:10]} to {document['last'][:10]}"
         out.print(f"[bold]{escape(name)}[/] is {document['status']}: {document['rows']:,} values, {span}")
         print_trends_facts(document["facts"])
-        command = f"seawall train tradernet data=FILE data.trends.path={name} features.omit=[trades]"
+        command = train_on("FILE", f"data.trends.path={name}", "features.omit=[trades]")
         out.print(f"Put it beside bars:  {command}", markup=False)
 
 
@@ -199,4 +199,4 @@ def _print(documents: Sequence[dict[str, Any]], skipped: Sequence[str], *, alone
         out.print(f"Skipped, as no bars to import: {', '.join(skipped[:_SHOWN])}{more}", markup=False)
     if alone and documents:
         name = documents[0]["reference"]
-        out.print(f"{name} is {documents[0]['status']}. Train on it:  seawall train tradernet data={name}", markup=False)
+        out.print(f"{name} is {documents[0]['status']}. Train on it:  {train_on(name)}", markup=False)

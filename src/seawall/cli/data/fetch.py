@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from seawall.cli import options
 from seawall.cli.data.bring import BadBars, import_targets, import_trends
-from seawall.cli.data.words import stored_document, validated
+from seawall.cli.data.words import stored_document, train_on, validated
 from seawall.cli.output import out, print_json
 from seawall.core.interrupts import heeded_interrupts
 from seawall.core.progress import console, progress_bars
@@ -266,4 +266,4 @@ def _print(documents: Sequence[dict[str, Any]]) -> None:
             f"{document['last'][:16]} UTC, {quality['missing']} missing in {quality['gaps']} gaps"
         )
     if documents:
-        out.print(f"Train on it:  seawall train tradernet data={documents[0]['reference']}", markup=False)
+        out.print(f"Train on it:  {train_on(documents[0]['reference'])}", markup=False)

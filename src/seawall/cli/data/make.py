@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.data.words import listed, validated
+from seawall.cli.data.words import listed, train_on, validated
 from seawall.cli.output import out, print_json
 from seawall.core.progress import progress_bars
 
@@ -164,7 +164,7 @@ def _one_file(output: Path, given: dict[str, Any], config: Path | None, *, force
     failed = [name.replace("_", " ") for name, passed in facts["accepted"].items() if not passed]
     if failed:
         out.print(f"  not like a real market: {', '.join(failed)}")
-    out.print(f"Train on it:  seawall train tradernet data={escape(str(output))}")
+    out.print(f"Train on it:  {escape(train_on(output))}")
 
 
 def _dataset(settings: SynthConfig, *, hdf5: bool, force: bool, json: bool) -> None:
@@ -273,7 +273,7 @@ def _known(
     held = ", ".join(f"{level:g}" for level in facts["levels"])
     out.print(f"  best attainable log growth a bar, holding {held}, after {cost:g} bps a unit traded: {best:.3f} bps")
     out.print(f"  what its informed trader earned here: {1e4 * facts['informed_log_growth_per_bar']:.3f} bps")
-    out.print(f"Train on it:  seawall train tradernet data={escape(str(paths[0]))}")
+    out.print(f"Train on it:  {escape(train_on(paths[0]))}")
 
 
 def _paths(kind: str, output: Path | None, output_dir: Path | None, symbols: list[str], timeframe: str) -> list[Path]:

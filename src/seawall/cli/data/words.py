@@ -132,3 +132,10 @@ def _print_gaps(facts: dict[str, Any]) -> None:
     more = (facts["unexpected_gaps"] if told else facts["gaps"]) - len(places[:_LISTED])
     if more > 0:
         out.print(f"  … and {more} more gaps; seawall data check --json lists them")
+
+
+def train_on(reference: object, *settings: str) -> str:
+    """Return the command that trains on some bars, by the recipe to start with."""
+    from seawall.recipes.files import FIRST
+
+    return " ".join([f"seawall train {FIRST} data={reference}", *settings])

@@ -24,10 +24,10 @@ REWARD_PRESETS: dict[str, dict[str, Any]] = {
         "weights": {"log_return": 1.0, "drawdown_growth": 0.1, "turnover": 1e-4, "holding": 2e-5, "volatility": 1e-3},
         "clip": 0.05,
     },
-    "tradernet": {"weights": {"log_return": 1.0}},
+    "market_order": {"weights": {"log_return": 1.0}},
     "smurf": {"weights": {"log_return": 1.0, "hold_bonus": 0.0055 / 20}},
-    "tradernet_market": {"weights": {"hindsight_exit": 1.0}},
-    "tradernet_limit": {"weights": {"hindsight_exit_limit": 1.0}},
+    "hindsight_market": {"weights": {"hindsight_exit": 1.0}},
+    "hindsight_limit": {"weights": {"hindsight_exit_limit": 1.0}},
     "smurf_limit": {"weights": {"hindsight_exit_limit": 1.0}, "hindsight_fee": 0.01, "hindsight_hold": 0.0055},
 }  # fmt: skip
 """Rewards of the published systems. Those with a term named legacy or hindsight are for comparison only."""
