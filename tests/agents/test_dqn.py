@@ -324,12 +324,18 @@ def test_settings_that_do_not_fit_together_are_refused(settings, message):
         changed(**settings)
 
 
-def test_divergence_stops_the_training_and_names_settings():
+def test_divergence_stops_the_training_names_settings_and_leaves_the_batch(tmp_path):
     dqn = learner(params=changed(learning_starts=256))
+    dqn.failure_folder = tmp_path
     with torch.no_grad():
         dqn.network.advantage_head.weight.fill_(float("nan"))
-    with pytest.raises(InvariantError, match=r"diverged at step .* lower learning_rate 0\.003"):
+    with pytest.raises(InvariantError, match=r"diverged at step .* lower learning_rate 0\.003.*; the batch is saved in "):
         dqn.update()
+    [folder] = tmp_path.iterdir()
+    saved = load_file(folder / "batch.safetensors")
+    assert {len(block) for block in saved.values()} == {dqn.params.batch}
+    assert {"rows", "account", "actions", "returns"} <= saved.keys()
+    assert json.loads((folder / "batch.json").read_text())["settings"]["learning_rate"] == 0.003
 
 
 def test_a_reward_that_is_no_number_is_never_remembered():

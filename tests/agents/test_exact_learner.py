@@ -198,12 +198,17 @@ def test_a_feature_that_is_no_number_stops_the_training_and_is_named_by_its_row(
         learner(market, n_segments=8, segment_bars=60).update()
 
 
-def test_weights_that_are_no_numbers_stop_the_training_and_name_the_learning_rate():
+def test_weights_that_are_no_numbers_stop_the_training_name_the_learning_rate_and_leave_the_batch(tmp_path):
     exact = small()
+    exact.failure_folder = tmp_path
     with torch.no_grad():
         exact.network.value_head.weight.fill_(float("nan"))
     with pytest.raises(InvariantError, match=r"weights are no longer finite and the features .* lower learning_rate 0.003"):
         exact.update()
+    [folder] = tmp_path.iterdir()
+    saved = load_file(folder / "batch.safetensors")
+    assert saved["rewards"].shape[:2] == saved["rows"].shape == (exact.params.n_segments, exact.params.segment_bars)
+    assert np.isnan(json.loads((folder / "batch.json").read_text())["tallied"]["gradient_norm"] or np.nan)
 
 
 def test_the_policy_is_one_that_every_backtest_can_ask():

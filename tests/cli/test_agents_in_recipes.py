@@ -15,6 +15,13 @@ AGENTS = {
     "exact": ("agent={kind: exact, total_steps: 65536, n_segments: 8, gradient_steps: 4}", *POSITIONS_ALONE),
     "one number": ("environment.scheme=continuous_target", "guards.n_consecutive=null"),
     "a memory": ("network=recurrent",),
+    "replay_ppo": ("agent={kind: replay_ppo, total_steps: 640, n_envs: 8, rounds: 8, minibatch: 4}",),
+    "zoo": ("agent={kind: zoo, algorithm: A2C, total_steps: 2048, n_envs: 16, update_steps: 512}",),
+    "zoo by a number": (
+        "agent={kind: zoo, algorithm: SAC, total_steps: 512, n_envs: 16, update_steps: 128, learning_starts: 64}",
+        "environment.scheme=thresholded",
+        "guards.n_consecutive=null",
+    ),
 }
 
 
@@ -71,8 +78,11 @@ def test_an_agent_that_was_stopped_goes_on_as_if_it_had_not_been(agent, seawall,
         (("agent=exact", *POSITIONS_ALONE, "network=recurrent"), "remembers earlier bars"),
         (("agent=dqn", "network=recurrent"), "remembers earlier bars"),
         (("agent=dqn", "environment.scheme=continuous_target"), "'continuous_target', whose action is a number"),
-        (("agent=dqm",), "agent 'dqm' is unknown; allowed: ppo, dqn, exact"),
+        (("agent=dqm",), "agent 'dqm' is unknown; allowed: ppo, dqn, exact, replay_ppo, zoo"),
         (("environment.scheme=portfolio_weights",), "weighs several assets"),
+        (("agent=zoo", "agent.algorithm=SAC"), "SAC acts by a number and the action scheme has 3 numbered actions"),
+        (("agent=zoo", "network.head_units=8"), "set agent.hidden"),
+        (("agent=replay_ppo", "network=recurrent"), "remembers earlier bars"),
     ],
 )
 def test_an_agent_that_cannot_serve_a_recipe_is_refused_before_any_training(words, said, seawall, tmp_path):

@@ -103,17 +103,18 @@ def written(run, unit):
     return {key: value for key, value in result.items() if key not in {"seconds", "curve"}}
 
 
-def test_a_usual_run_asks_of_each_agent_what_is_required_of_it_on_two_rungs_below_strong():
+def test_a_usual_run_asks_of_each_agent_what_is_required_of_it_on_few_rungs_below_strong():
     plan = make_plan()
     cells = {unit.cell for unit in plan.units}
     for agent in LADDER_AGENTS:
         asked = [name for name in ("strong", "medium", "weak") if required_share(agent, name) is not None]
-        for rung, strengths in (("ar1", asked), ("regime", asked), ("sine", ["strong"]), ("threshold", ["strong"])):
+        above = [name for name in asked if name != "weak"]
+        for rung, strengths in (("ar1", asked), ("regime", above), ("sine", ["strong"]), ("threshold", ["strong"])):
             assert {cell.strength for cell in cells if cell.agent == agent and cell.rung == rung} == set(strengths)
         assert Unit(agent, "walk", "strong", 0) in cells
         assert Unit(agent, "ar1", "strong", 0, control=True) in cells
-    # Seven strong cells, walk and control among them, for each of three agents; two medium and two weak ones of exact.
-    assert len(plan.units) == 3 * len(cells) == 3 * (3 * 7 + 4)
+    # Seven strong cells, walk and control among them, for each of three agents; two medium and one weak one of exact.
+    assert len(plan.units) == 3 * len(cells) == 3 * (3 * 7 + 3)
     assert not plan.bars
     named = {unit.strength for unit in make_plan(["exact"], rungs=["sine"]).units}
     assert named == {"strong", "medium", "weak"}

@@ -184,9 +184,11 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     parts = Parts(recipe, Dataset.load(run), kept_start(run), kept_encoder(run))
     if recipe.pretraining is not None and parts.encoder is None:
         raise DataError(f"{run.path} has no encoder yet; if it is a pre-training, go on with: seawall pretrain {run.path} --resume")
+    learner = parts.learner(seed)
+    learner.failure_folder = run.path / "failures" / f"seed-{seed}"
     with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
         result = train(
-            parts.learner(seed),
+            learner,
             evaluate=parts.validation_growth,
             params=recipe.training,
             folder=run.checkpoint(seed),

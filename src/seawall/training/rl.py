@@ -38,7 +38,13 @@ class TrainingParams(Params):
 
 
 class Learner(Protocol):
-    """What the driver asks of an algorithm."""
+    """What the driver asks of an algorithm.
+
+    Attributes:
+        failure_folder: Where the batch of a training that diverged is saved; None saves none.
+    """
+
+    failure_folder: Path | None
 
     @property
     def steps(self) -> int:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
@@ -26,6 +27,7 @@ from seawall.agents.dqn.policy import QPolicy
 from seawall.agents.dqn.replay import Replay
 from seawall.agents.dqn.ring import Batch, Step
 from seawall.agents.dqn.targets import bootstrapped, following_quantiles, quantile_losses, taken, value_losses
+from seawall.agents.failure import stop_training
 from seawall.agents.reward_scale import RewardScale
 from seawall.agents.schedule import scheduled, share_done
 from seawall.agents.state import adam_state, host_weights, join_state, load_adam_state, load_weights, split_state
@@ -73,6 +75,7 @@ class DQN:
         self.network = network.to(self.device)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.steps, self.gradient_steps, self._owed = 0, 0, 0.0
+        self.failure_folder: Path | None = None
         self._gather = WindowGatherer(feature_tensor(market.features, self.device), window)
         self._encodings: TargetEncodings | None = None
         samples = params.target_every * params.batch
@@ -179,6 +182,8 @@ class DQN:
         self._optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.max_gradient_norm)
+        if not bool(torch.isfinite(norm + loss.detach())):
+            self._stop(batch, {"loss": float(loss.detach()), "gradient_norm": float(norm)})
         self._optimiser.step()
         with torch.no_grad():
             values = predicted.mean(1)
@@ -236,10 +241,11 @@ class DQN:
         """Return the means of what was tallied; empty before the first gradient step."""
         if not tallies:
             return {}
-        means = dict(zip(_TALLIED, torch.stack(tallies).mean(0).tolist(), strict=True))
-        if not all(np.isfinite(value) for value in means.values()):
-            raise InvariantError(self._explain_divergence(means))
-        return means
+        return dict(zip(_TALLIED, torch.stack(tallies).mean(0).tolist(), strict=True))
+
+    def _stop(self, batch: Batch, seen: Mapping[str, float]) -> NoReturn:
+        kept = {name: torch.from_numpy(np.ascontiguousarray(block)) for name, block in batch._asdict().items()}
+        stop_training(self._explain_divergence(seen), kept, self.params, step=self.steps, folder=self.failure_folder, tallied=seen)
 
     def _explain_divergence(self, means: Mapping[str, float]) -> str:
         seen = ", ".join(f"{name} {value:.3g}" for name, value in means.items())

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -24,11 +25,12 @@ from seawall.agents.exact.positions import positions_of
 from seawall.agents.exact.problem import ExactProblem
 from seawall.agents.exact.recursions import advantages_and_values, visiting_probabilities
 from seawall.agents.exact.rewards import reward_table
+from seawall.agents.failure import stop_training
 from seawall.agents.losses import entropies, value_loss
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.schedule import Schedule, scheduled, share_done
 from seawall.agents.state import adam_state, host_weights, join_state, load_adam_state, load_weights, split_state
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
 from seawall.nets.windows import WindowGatherer, feature_tensor
@@ -95,6 +97,7 @@ class ExactGradient:
         self._refuse_other_sizes(network)
         self.network = network.to(self.device)
         self.steps = 0
+        self.failure_folder: Path | None = None
         self.rows = problem.decision_rows(params.segment_bars)
         self.table = torch.from_numpy(reward_table(problem.market, self.rows, self.positions, problem.costs, problem.simulator))
         deviation = float(self.table.std(0).max()) if params.normalise_reward else 1.0
@@ -166,7 +169,7 @@ class ExactGradient:
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), params.max_gradient_norm)
         loss_now = loss.detach()
         if not bool(torch.isfinite(norm + loss_now)):
-            raise InvariantError(self._explain_divergence(float(loss_now), float(norm), starts))
+            self._stop(starts, float(loss_now), float(norm))
         self._step_weights()
         self.steps += params.n_segments * params.segment_bars
         return torch.cat((torch.stack((value_part, entropy_part, norm)).detach().cpu(), self._facts(starts, stretch)))
@@ -224,6 +227,13 @@ class ExactGradient:
 
     def _entropy_coefficient(self) -> float:
         return self._scheduled(self.params.entropy_coefficient, self.params.entropy_schedule)
+
+    def _stop(self, starts: Tensor, loss: float, norm: float) -> NoReturn:
+        rows = self.rows.start + starts[:, None] + torch.arange(self.params.segment_bars)
+        kept = {"rows": rows, "rewards": self.table[rows - self.rows.start]}
+        seen = {"loss": loss, "gradient_norm": norm}
+        cause = self._explain_divergence(loss, norm, starts)
+        stop_training(cause, kept, self.params, step=self.steps, folder=self.failure_folder, tallied=seen)
 
     def _explain_divergence(self, loss: float, norm: float, starts: Tensor) -> str:
         where = f"training diverged at step {self.steps}: loss {loss:.3g}, gradient norm {norm:.3g}"

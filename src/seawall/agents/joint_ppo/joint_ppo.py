@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
 from torch import Tensor
 
+from seawall.agents.failure import stop_training
 from seawall.agents.joint_ppo.dirichlet import concentrations, entropies, log_density
 from seawall.agents.joint_ppo.optimiser import JointOptimiser
 from seawall.agents.joint_ppo.params import JointPPOParams
@@ -30,11 +31,10 @@ from seawall.agents.joint_ppo.pretraining import pretrain
 from seawall.agents.joint_ppo.rollout import Gathered, PortfolioCollector, Portfolios
 from seawall.agents.losses import approximate_kl, clip_fraction, clipped_surrogate, explained_variance
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
-from seawall.agents.ppo.failure import save_failure
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
 from seawall.agents.state import host_weights, join_state, load_weights, split_state
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 from seawall.core.seeding import derived_seed
 from seawall.nets.portfolio import Outlook, PortfolioNetwork
@@ -252,11 +252,7 @@ class JointPPO:
 
     def _stop(self, tensors: Mapping[str, Tensor], cause: str) -> NoReturn:
         words = f"training diverged after {self.steps} steps: {cause}"
-        if self.failure_folder is None:
-            raise InvariantError(words)
-        facts = {"cause": words, "step": self.steps, "settings": self.params.model_dump()}
-        folder = save_failure(self.failure_folder / f"batch-at-step-{self.steps}", tensors, facts)
-        raise InvariantError(f"{words}; the batch is saved in {folder}")
+        stop_training(words, tensors, self.params, step=self.steps, folder=self.failure_folder)
 
     def policy(self) -> PortfolioPolicy:
         """Return the policy as it is now; it follows the learner's further updates."""

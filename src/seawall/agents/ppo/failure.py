@@ -1,17 +1,12 @@
-"""What is left of a training that diverged: the batch, and the cause in words."""
+"""Why a batch of PPO made a loss that is not finite, in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from seawall.agents.ppo.batches import Batch
-from seawall.core.files import replacing_folder, to_json
 
 
 class StepSizes(Protocol):
@@ -26,28 +21,6 @@ class StepSizes(Protocol):
     def max_gradient_norm(self) -> float:
         """To which gradients are scaled down."""
         ...
-
-
-def save_failure(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> Path:
-    """Write a batch and what is known of it, all or nothing.
-
-    Args:
-        folder: Replaced if it is there.
-        tensors: The batch by name.
-        facts: Plain values, to be written as JSON beside a summary of every tensor.
-
-    Returns:
-        The folder: ``batch.safetensors`` and ``batch.json``.
-
-    Raises:
-        DataError: The disk is full.
-    """
-    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if tensor.numel()}
-    document = {**facts, "tensors": {name: _summary(tensor) for name, tensor in kept.items()}}
-    with replacing_folder(folder) as temporary:
-        save_file(kept, temporary / "batch.safetensors")
-        (temporary / "batch.json").write_text(to_json(document) + "\n", encoding="utf-8")
-    return folder
 
 
 def divergence(batch: Batch, windows: Tensor, params: StepSizes) -> str:
@@ -69,16 +42,3 @@ def divergence(batch: Batch, windows: Tensor, params: StepSizes) -> str:
     )
     found = next((words for block, words in causes if not block.isfinite().all()), None)
     return found or f"its inputs are finite, so the weights have grown too large: {steps}, or set target_kl"
-
-
-def _summary(tensor: Tensor) -> dict[str, Any]:
-    numbers = tensor.double()
-    finite = numbers[numbers.isfinite()]
-    known = finite if finite.numel() else torch.full((1,), float("nan"), dtype=torch.float64)
-    return {
-        "shape": list(tensor.shape),
-        "mean": float(known.mean()),
-        "smallest": float(known.min()),
-        "largest": float(known.max()),
-        "not_finite": int(numbers.numel() - finite.numel()),
-    }

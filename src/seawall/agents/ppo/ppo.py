@@ -23,19 +23,20 @@ from torch import Tensor
 
 from seawall.agents.diagnostics import told_by
 from seawall.agents.distributions import distribution
+from seawall.agents.failure import stop_training
 from seawall.agents.losses import clipped_surrogate, clipped_value_loss, explained_variance, value_loss
 from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
 from seawall.agents.ppo.diagnostics import LOSSES, actions_taken, step_diagnostics
-from seawall.agents.ppo.failure import divergence, save_failure
+from seawall.agents.ppo.failure import divergence
 from seawall.agents.ppo.params import PPOParams
 from seawall.agents.ppo.rollout import Collector, Rollout, check_fit
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.reward_scale import RewardScale
 from seawall.agents.schedule import Schedule, scheduled, share_done
 from seawall.agents.state import host_weights, join_state, load_weights, split_state
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError
 from seawall.core.market import Market
 from seawall.core.seeding import derived_seed
 from seawall.nets.heads import ActorCritic
@@ -208,11 +209,7 @@ class PPO:
         self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(batch), tallied)
 
     def _raise(self, cause: str, tensors: Mapping[str, Tensor], tallied: Mapping[str, float]) -> NoReturn:
-        if self.failure_folder is None:
-            raise InvariantError(cause)
-        facts = {"cause": cause, "step": self.steps, "tallied": tallied, "settings": self.params.model_dump()}
-        folder = save_failure(self.failure_folder / f"batch-at-step-{self.steps}", tensors, facts)
-        raise InvariantError(f"{cause}; the batch is saved in {folder}")
+        stop_training(cause, tensors, self.params, step=self.steps, folder=self.failure_folder, tallied=tallied)
 
     def policy(self) -> NetworkPolicy:
         """Return the policy as it is now; it follows the learner's further updates."""

@@ -8,6 +8,7 @@ generators of Python, NumPy and torch: a learner has states of its own, in place
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -73,6 +74,7 @@ class Zoo:
         n_actions = int(env.action_space.n) if isinstance(env.action_space, spaces.Discrete) else 0
         check_actions(params.algorithm, n_actions)
         self.params, self.window, self.device = params, window, device
+        self.failure_folder: Path | None = None
         self._face: Any = env
         self._random = OwnRandomness(device)
         self._tally = Tally(n_actions)
