@@ -19,7 +19,7 @@ INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install demo test test-all check bench peers docs clean
+.PHONY: help install demo test test-all check bench bench-learning peers docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -46,7 +46,12 @@ bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator
 	@$(BIN)/python bench/data.py
 	@$(BIN)/python bench/features.py
 	@$(BIN)/python bench/simulator.py
-	@$(BIN)/python bench/training.py
+	@$(BIN)/python bench/throughput.py
+	@$(BIN)/python bench/throughput_dqn.py
+	@$(BIN)/python bench/inference.py
+
+bench-learning: $(VENV)/.installed-bench ## measure seconds to 70 % of the attainable beside Stable-Baselines3; about an hour
+	@$(BIN)/python bench/learning.py
 
 peers: $(PEERS)/.installed ## make .venv-peers with the engines and environments that tests and benchmarks compare with
 
@@ -65,7 +70,7 @@ $(VENV)/.installed: $(INPUTS)
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	@$(call install,-e ".[dev$(comma)live$(comma)hdf5$(comma)zoo]")
+	@$(call install,-e ".[dev$(comma)live$(comma)hdf5$(comma)onnx$(comma)zoo]")
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(INPUTS)
@@ -73,7 +78,7 @@ $(VENV)/.installed-docs: $(INPUTS)
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-bench: $(INPUTS) bench/requirements.txt bench/requirements-no-deps.txt
-	@$(call install,-e ".[live$(comma)hdf5]" -r bench/requirements.txt)
+	@$(call install,-e ".[live$(comma)hdf5$(comma)onnx]" -r bench/requirements.txt)
 	@$(BIN)/python -m pip install -q --no-deps -r bench/requirements-no-deps.txt
 	@touch $@ $(VENV)/.installed
 

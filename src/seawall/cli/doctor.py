@@ -24,7 +24,7 @@ _EXTRAS: dict[str, tuple[str, ...]] = {
     "dashboard": ("nicegui",),
     "explain": ("captum",),
     "hdf5": ("tables", "h5py"),
-    "onnx": ("onnx", "onnxruntime"),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "docs": ("mkdocs",),
     "dev": ("pytest", "hypothesis", "ruff"),
 }

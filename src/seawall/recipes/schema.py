@@ -288,6 +288,10 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
     Raises:
         ConfigError: As for `load_recipe`.
     """
+    if mapping.get("kind") == "portfolio":
+        raise ConfigError(
+            f"recipe {origin} is of a portfolio, and this is of one series; allowed: a recipe without kind: portfolio"
+        )
     try:
         recipe = Recipe.model_validate(with_plain_costs(mapping, origin))
     except ValidationError as error:

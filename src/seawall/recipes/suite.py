@@ -80,7 +80,7 @@ def real_cases(folder: Path) -> list[SuiteCase]:
         SuiteCase(
             "ichimoku-lstm, BTC 1m",
             "ichimoku-lstm",
-            (bars("binance_BTCUSDT_1m_202506"), "data.last_bars=12000", "agent.total_steps=20480"),
+            (bars("binance_BTCUSDT_1m_202506"), "data.last_bars=9000", "agent.total_steps=10240"),
         ),
         SuiteCase(
             "long-short-zoo, BTC 15m",

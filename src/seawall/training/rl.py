@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,9 @@ from seawall.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from seawall.training.snapshots import save_snapshot
 from seawall.training.tracking import Scalars
 
-COLLAPSED_SHARE = 0.99
+COLLAPSED_SHARE, COLLAPSED_DEVIATION = 0.99, 0.01
+EXPLODED_LOSS = 1e3
+"""Rewards are of the size of 1 where they are normalised, so that losses are too."""
 _FLAT = 1e-12
 
 
@@ -259,14 +261,7 @@ def training_warnings(history: list[tuple[int, float]], metrics: Mapping[str, fl
         history: Steps and score of every evaluation.
         metrics: The newest diagnostics.
     """
-    warnings: list[str] = []
-    for name, share in metrics.items():
-        if name.startswith("action_share_") and share > COLLAPSED_SHARE:
-            action = name.removeprefix("action_share_")
-            warnings.append(
-                f"the policy collapsed: {share:.1%} of its actions are number {action}; raise entropy_coefficient, "
-                "lower learning_rate, or accept that the market pays for nothing else at these costs"
-            )
+    warnings = [*_collapse(metrics), *_explosion(metrics)]
     scores = [score for _, score in history]
     if scores and not any(map(math.isfinite, scores)):
         warnings.append("no validation score was finite, so no weights could be preferred; check the validation rows")
@@ -276,6 +271,29 @@ def training_warnings(history: list[tuple[int, float]], metrics: Mapping[str, fl
             "raise learning_rate or entropy_coefficient, lower the costs, or train for more total_steps"
         )
     return warnings
+
+
+def _collapse(metrics: Mapping[str, float]) -> Iterator[str]:
+    # Q-learning has no entropy: what it explores by is a share of random actions, and its weights' decay flattens values.
+    remedy = "raise epsilon_end or lower weight_decay" if "epsilon" in metrics else "raise entropy_coefficient"
+    otherwise = "lower learning_rate, or accept that the market pays for nothing else at these costs"
+    for name, share in metrics.items():
+        if name.startswith("action_share_") and share > COLLAPSED_SHARE:
+            action = name.removeprefix("action_share_")
+            yield f"the policy collapsed: {share:.1%} of its actions are number {action}; {remedy}, {otherwise}"
+    deviation = metrics.get("action_deviation")
+    if deviation is not None and deviation < COLLAPSED_DEVIATION:
+        mean = metrics.get("action_mean", float("nan"))
+        yield f"the policy collapsed: its numbers stay within {deviation:.2g} of {mean:.2g}; {remedy}, {otherwise}"
+
+
+def _explosion(metrics: Mapping[str, float]) -> Iterator[str]:
+    for name in ("value_loss", "loss"):
+        if metrics.get(name, 0.0) > EXPLODED_LOSS:
+            yield (
+                f"the loss explodes: {name} is {metrics[name]:.3g}; set normalise_reward, lower learning_rate or "
+                "max_gradient_norm, or lower the weights of the reward"
+            )
 
 
 def _number(value: float | None) -> float:
