@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from seawall import __version__
 from seawall.core.errors import DataError
@@ -30,6 +30,28 @@ from seawall.training.threads import use_threads
 from seawall.training.tracking import TensorBoardScalars
 
 OnProgress = Callable[[RunFolder, int, dict[str, Any]], None]
+
+
+class AnyFamily(Protocol):
+    """What a recipe of any family says of itself."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Its plugins, file name to hash."""
+        ...
+
+    def digest(self) -> str:
+        """Return its hash."""
+        ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """Return its settings as plain values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,15 +91,30 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
     """
     resolve_device(recipe.device)
     dataset = prepare(recipe, data_root)
-    run = RunFolder.create(runs, recipe.name, recipe.digest())
-    try:
+
+    def keep(run: RunFolder) -> None:
         parts = Parts(recipe, dataset)
         keep_start(parts, runs, run)
         keep_encoder(parts, runs, run)
         dataset.save(run)
+
+    return open_run(recipe, runs, keep)
+
+
+def open_run(recipe: AnyFamily, runs: Path, keep: Callable[[RunFolder], None]) -> RunFolder:
+    """Open a run folder, fill it, and write the resolved recipe into it; where that fails, no folder is left behind.
+
+    Args:
+        recipe: What to run, of any family.
+        runs: Folder of all runs.
+        keep: Writes into the folder what the family keeps there.
+    """
+    run = RunFolder.create(runs, recipe.name, recipe.digest())
+    try:
+        keep(run)
         write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
-        heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
         keep_plugins(recipe.plugins, run.path)
+        heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
         write_text(run.recipe, f"{heading}\n{dump_yaml(recipe.model_dump(mode='json'))}")
     except BaseException:
         shutil.rmtree(run.path)
@@ -87,6 +124,16 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
 
 def load_run_recipe(run: RunFolder) -> Recipe:
     """Read the resolved recipe of a run."""
+    return validate_recipe(read_run_mapping(run), str(run.recipe))
+
+
+def read_run_mapping(run: RunFolder) -> dict[str, Any]:
+    """Read what a run's recipe says, and load the plugins that it keeps.
+
+    Raises:
+        ConfigError: A plugin is not trusted.
+        DataError: The run has no recipe, or it is damaged.
+    """
     try:
         text = run.recipe.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -97,7 +144,7 @@ def load_run_recipe(run: RunFolder) -> Recipe:
     if not isinstance(mapping, dict):
         raise DataError(f"{run.recipe} is damaged: it holds no recipe")
     load_kept(kept_plugins(run, mapping), run.path)
-    return validate_recipe(mapping, str(run.recipe))
+    return mapping
 
 
 def kept_plugins(run: RunFolder, mapping: Mapping[str, Any]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,16 +14,15 @@ from seawall import __version__
 from seawall.agents.bundle import load_bundle, save_bundle
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
-from seawall.core.files import write_json, write_text
+from seawall.core.files import write_json
 from seawall.core.logs import run_logger
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
-from seawall.recipes.experiment import SeedSummary, kept_plugins, training_summary
-from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping, parse_yaml
-from seawall.recipes.plugins import keep_plugins, load_kept
+from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, training_summary
+from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping
 from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
@@ -66,18 +64,7 @@ def create_run(recipe: PortfolioRecipe, runs: Path, data_root: Path) -> RunFolde
         DataError: The data cannot be used; no folder is left behind.
     """
     resolve_device(recipe.device)
-    data = prepare_portfolio(recipe, data_root)
-    run = RunFolder.create(runs, recipe.name, recipe.digest())
-    try:
-        data.save(run)
-        write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})
-        keep_plugins(recipe.plugins, run.path)
-        heading = f"# The resolved recipe of this run. hash: {recipe.digest()}"
-        write_text(run.recipe, f"{heading}\n{dump_yaml(recipe.model_dump(mode='json'))}")
-    except BaseException:
-        shutil.rmtree(run.path)
-        raise
-    return run
+    return open_run(recipe, runs, prepare_portfolio(recipe, data_root).save)
 
 
 def load_run(run: RunFolder) -> PortfolioRecipe:
@@ -86,15 +73,7 @@ def load_run(run: RunFolder) -> PortfolioRecipe:
     Raises:
         DataError: The run has no recipe, or it is damaged.
     """
-    try:
-        text = run.recipe.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{run.recipe} cannot be read: {error}") from error
-    mapping = parse_yaml(text, str(run.recipe))
-    if not isinstance(mapping, dict):
-        raise DataError(f"{run.recipe} is damaged: it holds no recipe")
-    load_kept(kept_plugins(run, mapping), run.path)
-    return validate_portfolio(mapping, str(run.recipe))
+    return validate_portfolio(read_run_mapping(run), str(run.recipe))
 
 
 def parts_of(run: RunFolder) -> PortfolioParts:

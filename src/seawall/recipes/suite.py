@@ -87,9 +87,10 @@ def real_cases(folder: Path) -> list[SuiteCase]:
             "long-short-zoo",
             (
                 bars("binance_BTCUSDT_15m"),
-                "data.last_bars=15000",
+                "data.last_bars=9000",
                 "environment.episode_bars=2000",
-                "agent={kind: zoo, algorithm: PPO, total_steps: 32768, n_steps: 512, n_epochs: 4, minibatch: 256}",
+                "network.channels=[32,32,32,32]",
+                "agent={kind: zoo, algorithm: PPO, total_steps: 16384, n_steps: 512, n_epochs: 4, minibatch: 256}",
             ),
         ),
         SuiteCase("two-stage, ETH 5m", "two-stage", (bars("binance_ETHUSDT_5m"), *_SMALL_TWO_STAGE)),
