@@ -321,7 +321,9 @@ def _explain(problem: Any) -> str:
     place = [str(part) for part in problem["loc"]]
     name = ".".join(place)
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _known_keys(), n=1)
+        known = _known_keys()
+        # A key that stands elsewhere is no misspelling.
+        near = [] if place[-1] in known else difflib.get_close_matches(place[-1], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"unknown key {name} (value {problem['input']!r}){hint}"
     if problem["type"] == "missing":
