@@ -58,8 +58,12 @@ def test_an_agent_trains_is_judged_and_its_bundle_is_sound(agent, seawall, small
     assert seawall("leakcheck", small_recipe, *AGENTS[agent]).code == 0
 
 
+# Each learner's own tests resume it; here two are stopped on their whole way, and all of them in the long suite.
+QUICK = ("dqn", "a memory")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals are needed to press Ctrl-C from a test")
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in AGENTS])
 def test_an_agent_that_was_stopped_goes_on_as_if_it_had_not_been(agent, seawall, small_recipe, tmp_path, stop_once):
     words = ("train", small_recipe, "training.n_seeds=1", "training.workers=1", *AGENTS[agent])
     assert seawall(*words, "--runs", tmp_path / "stopped").code == 130
