@@ -22,7 +22,7 @@ INPUTS := pyproject.toml constraints.txt
 .PHONY: help install demo test test-all check bench bench-learning peers docs clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 install: $(VENV)/.installed ## make .venv and install Seawall into it
 
