@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from seawall.agents.joint_ppo import JointPPO, JointPPOParams
 from seawall.core.market import RowRange
@@ -57,6 +58,7 @@ def test_it_finds_a_planted_edge_out_of_sample():
     assert growth - held > 0.4 * 499 * 0.004
 
 
+@pytest.mark.slow
 def test_it_finds_nothing_in_noise():
     growth, held = out_of_sample(edge=0.0)
     # Five standard errors of a difference of at most one whole weight between two assets of that noise.

@@ -129,7 +129,7 @@ def test_gradients_reach_every_weight_of_an_lstm_and_a_tcn_over_the_window(netwo
     assert still == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_ppo_captures_most_of_what_a_planted_market_pays(seed):
     learner = zoo(
         "PPO", seed, total_steps=6_000, update_steps=1_500, n_envs=8, n_steps=32, minibatch=64, learning_rate=5e-3, gamma=0.5
@@ -139,6 +139,7 @@ def test_ppo_captures_most_of_what_a_planted_market_pays(seed):
     assert captured(learner) > 0.9
 
 
+@pytest.mark.slow
 def test_dqn_captures_most_of_what_a_planted_market_pays():
     replay = {"buffer_size": 4_000, "learning_starts": 200, "minibatch": 64, "target_every": 200, "train_every": 1}
     learner = zoo("DQN", total_steps=4_000, update_steps=1_000, learning_rate=3e-3, gamma=0.3, **replay)

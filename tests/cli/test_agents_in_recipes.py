@@ -25,6 +25,9 @@ AGENTS = {
 }
 
 
+LONG = ("one number", "replay_ppo", "zoo by a number")
+
+
 def hashes(run):
     return [member["weights_hash"] for member in json.loads((run.bundle / "bundle.json").read_text())["members"]]
 
@@ -44,7 +47,7 @@ def stop_once(monkeypatch):
     return monkeypatch
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", [pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in AGENTS])
 def test_an_agent_trains_is_judged_and_its_bundle_is_sound(agent, seawall, small_recipe, tmp_path):
     trained = seawall("train", small_recipe, "--runs", tmp_path, "training.n_seeds=2", *AGENTS[agent], "--json")
     assert trained.code == 0, trained.err
@@ -83,7 +86,7 @@ def test_an_agent_that_was_stopped_goes_on_as_if_it_had_not_been(agent, seawall,
         (("agent=dqn", "network=recurrent"), "remembers earlier bars"),
         (("agent=dqn", "environment.scheme=continuous_target"), "'continuous_target', whose action is a number"),
         (("agent=dqm",), "agent 'dqm' is unknown; allowed: ppo, dqn, exact, replay_ppo, zoo"),
-        (("environment.scheme=portfolio_weights",), "weighs several assets"),
+        (("environment.scheme=portfolio_weights",), "environment.scheme is 'portfolio_weights': allowed: sell_buy_hold"),
         (("agent=zoo", "agent.algorithm=SAC"), "SAC acts by a number and the action scheme has 3 numbered actions"),
         (("agent=zoo", "network.head_units=8"), "set agent.hidden"),
         (("agent=replay_ppo", "network=recurrent"), "remembers earlier bars"),

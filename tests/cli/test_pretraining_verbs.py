@@ -23,7 +23,7 @@ name: small
 data: {kind: regimes, timeframe: 5m, n_bars: 4000}
 features: {set: price_action, options: {horizons: [1, 3, 12], realized: [32], parkinson: [32], volume: [32]}}
 environment: {window: 16}
-network: {kind: tcn, channels: [8, 8], embedding: 6, dropout: 0.1}
+network: {kind: tcn, channels: [8, 8], embedding: 6, dropout: 0.1, shared_encoder: true}
 agent: ppo
 training: {n_seeds: 1}
 pretraining:
@@ -136,11 +136,11 @@ def test_other_bars_are_embedded_as_those_of_the_training(seawall, run, tmp_path
     ("words", "message"),
     [
         (
-            ("network=conv",),
+            ("network={kind: conv, shared_encoder: true}",),
             "network 'conv' does not tell what it sees at each bar, which hidden candles need; allowed: network=tcn",
         ),
-        (("pretraining.epoch=3",), "pretraining.epoch is 3: Extra inputs are not permitted"),
-        (("pretraining.embargo=0.7",), "pretraining.embargo is 0.7: Input should be less than 0.5"),
+        (("pretraining.epoch=3",), "unknown key pretraining.epoch (value 3)"),
+        (("pretraining.embargo=0.7",), "pretraining.embargo is 0.7: input should be less than 0.5"),
     ],
 )
 def test_what_cannot_be_pretrained_is_refused(seawall, small, tmp_path, words, message):
@@ -159,7 +159,9 @@ def test_too_few_bars_for_their_targets_are_refused(small, tmp_path):
 
 
 def test_a_network_without_bars_serves_without_that_head(small, tmp_path):
-    recipe, params = load_pretraining(str(small), ("network=conv", "pretraining.heads.candles.weight=0", "pretraining.epochs=1"))
+    recipe, params = load_pretraining(
+        str(small), ("network={kind: conv, shared_encoder: true}", "pretraining.heads.candles.weight=0", "pretraining.epochs=1")
+    )
     made = create_pretraining(recipe, params, tmp_path / "runs", tmp_path / "data")
     pretrain_task(str(made.path), Line())
     assert set(load_encoder(made.path / "encoder").manifest["judgement"]["heads"]) == {"regimes", "levels", "quantiles"}

@@ -258,7 +258,7 @@ def test_presets_of_log_returns_and_their_additions():
     assert earned(account(market, preset="ichimoku"), 0.0, 0.0) == [-1e-4, -1e-4]
     assert earned(account(market, preset="smurf"), 0.0, 0.0) == [0.0055 / 20] * 2
     held = [math.log(1.1), math.log(0.9)]
-    for name in ("log_return", "tradernet", "ichimoku", "smurf"):
+    for name in ("log_return", "market_order", "ichimoku", "smurf"):
         assert earned(account(market, start=1.0, preset=name), 1.0, 1.0) == pytest.approx(held, rel=1e-12)
 
 

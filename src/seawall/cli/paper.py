@@ -76,9 +76,9 @@ def paper(
     if trust:
         trust_run(folder)
     if is_portfolio_run(folder):
-        if (recorded, start, key, overrides or []) != ("own", "test", None, []):
-            raise ConfigError("a portfolio is replayed over its own test bars; allowed: --replay own, without other settings")
-        _replay_portfolio(folder, data_dir, json=json)
+        if (start, key, overrides or []) != ("test", None, []):
+            raise ConfigError("a portfolio is replayed from the first bar that it has not seen, as it is; allowed: --replay alone")
+        _replay_portfolio(folder, recorded, data_dir, json=json)
         return
     result = _replay_with_bar(PaperCase(folder, recorded, key, start, tuple(overrides or ()), data_dir))
     if check and result.parity.equal is None:
@@ -92,13 +92,13 @@ def paper(
         raise typer.Exit(1)
 
 
-def _replay_portfolio(run: RunFolder, data_dir: Path, *, json: bool) -> None:
+def _replay_portfolio(run: RunFolder, recorded: str, data_dir: Path, *, json: bool) -> None:
     from seawall.recipes.families import replayed
 
     with console.status("Trading the portfolio bar by bar"):
-        parity = replayed(run, data_dir)
+        parity = replayed(run, data_dir, recorded)
     if json:
-        print_json({"run": str(run.path), "replayed": "own", "parity": parity})
+        print_json({"run": str(run.path), "replayed": recorded, "parity": parity})
     else:
         verdict = "[green]ledger equals" if parity["equal"] else "[red]ledger differs from"
         out.print(f"{verdict} the backtest's[/]: {parity['rows']:,} rows")

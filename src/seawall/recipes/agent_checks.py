@@ -84,8 +84,8 @@ def check_stages(recipe: Recipe) -> None:
         )
 
 
-def _check_ppo(recipe: Recipe) -> None:
-    _refuse_several_numbers(recipe)
+def _check_nothing(_recipe: Recipe) -> None:
+    """PPO serves every scheme and network that a recipe can name."""
 
 
 def _check_dqn(recipe: Recipe) -> None:
@@ -113,15 +113,6 @@ def _need_numbered_actions(recipe: Recipe) -> None:
         )
 
 
-def _refuse_several_numbers(recipe: Recipe) -> None:
-    scheme = recipe.environment.action_scheme()
-    if scheme.name == "portfolio_weights":
-        raise ConfigError(
-            f"environment.scheme is {scheme.name!r}, which weighs several assets, and the recipe trades one series; allowed: "
-            f"{', '.join(name for name in ACTION_SCHEMES if name != scheme.name)}"
-        )
-
-
 def _need_windowed_network(recipe: Recipe) -> None:
     if network_params(recipe).memory_units():
         windowed = sorted(name for name, (params, _) in NETWORKS.items() if not params().memory_units())
@@ -136,13 +127,11 @@ def _numbered_schemes() -> Iterator[str]:
 
 
 def _check_replay_ppo(recipe: Recipe) -> None:
-    _refuse_several_numbers(recipe)
     _need_windowed_network(recipe)
 
 
 def _check_zoo(recipe: Recipe) -> None:
     require_zoo()
-    _refuse_several_numbers(recipe)
     _need_windowed_network(recipe)
     check_actions(recipe.agent["algorithm"], len(recipe.environment.action_scheme().action_names))
     if network_params(recipe).head_units:
@@ -152,7 +141,7 @@ def _check_zoo(recipe: Recipe) -> None:
 
 
 AGENTS: dict[str, AgentRules] = {
-    "ppo": AgentRules(PPOParams, _check_ppo),
+    "ppo": AgentRules(PPOParams, _check_nothing),
     "dqn": AgentRules(DQNParams, _check_dqn),
     "exact": AgentRules(ExactParams, _check_exact),
     "replay_ppo": AgentRules(ReplayPPOParams, _check_replay_ppo),

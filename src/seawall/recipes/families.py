@@ -6,20 +6,26 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seawall.agents.bundle import load_bundle
 from seawall.core.errors import ConfigError, DataError
+from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
+from seawall.core.timeframe import iso_ms
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
+from seawall.evaluation.portfolio_backtest import portfolio_backtest
 from seawall.recipes import portfolio_run
 from seawall.recipes.experiment import SeedSummary, create_run, load_run_recipe, train_runs
-from seawall.recipes.files import load_mapping, parse_yaml
+from seawall.recipes.files import apply_overrides, load_mapping, parse_yaml
 from seawall.recipes.leakcheck import check_recipe
-from seawall.recipes.paper import PaperCase, replay_run
+from seawall.recipes.paper import OWN, PaperCase, replay_run
 from seawall.recipes.plugins import load_plugins, trust
+from seawall.recipes.portfolio_dataset import prepare_portfolio
 from seawall.recipes.portfolio_leakcheck import check_portfolio
+from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_replay import replay_portfolio
 from seawall.recipes.portfolio_schema import PortfolioRecipe, is_portfolio, validate_portfolio
 from seawall.recipes.schema import Recipe, load_recipe
@@ -97,27 +103,54 @@ def check_any(
     return check_recipe(recipe, data_root, n_bars, seed, done)
 
 
-def replayed(run: RunFolder, data_root: Path) -> dict[str, Any]:
-    """Trade a judged run on paper over its own test bars, told one at a time, and compare the ledger with the backtest's.
+def replayed(run: RunFolder, data_root: Path, source: str = OWN) -> dict[str, Any]:
+    """Trade a judged run on paper over recorded bars, told one at a time, and compare the ledger with the backtest's.
+
+    Args:
+        run: A judged run.
+        data_root: Folder of imported bars.
+        source: Of a portfolio the files to replay, as ``data`` of its recipe names them; ``own`` for the run's test bars.
 
     Returns:
         ``rows`` compared, whether they are ``equal``, and ``words``.
 
     Raises:
-        DataError: The run is not judged.
+        DataError: The run is not judged, or no bar is later than those that it has seen.
     """
     if not is_portfolio_run(run):
-        parity = replay_run(PaperCase(run, data_root=data_root), lambda _done, _total: None).parity
-        return parity.to_dict()
-    parts = portfolio_run.parts_of(run)
+        return replay_run(PaperCase(run, source, data_root=data_root), lambda _done, _total: None).parity.to_dict()
+    parts, rows = _recorded(run, data_root, source)
     ensemble, _members = parts.policies(load_bundle(run.bundle))
-    paper = replay_portfolio(parts, ensemble, parts.data.dataset.split.test).frame
+    paper = replay_portfolio(parts, ensemble, rows).frame
+    if source == OWN:
+        backtest, words = _judged_ledger(run), "the ensemble's ledger of the run's backtest, to the bit"
+    else:
+        backtest, words = portfolio_backtest(ensemble, parts.setting(rows)).frame, "a backtest over the same bars, to the bit"
+    columns = [name for name in backtest.columns if name in paper.columns]
+    equal = len(paper) == len(backtest) and backtest[columns].equals(paper[columns].astype(backtest[columns].dtypes.to_dict()))
+    return {"rows": len(backtest), "equal": equal, "words": words}
+
+
+def _recorded(run: RunFolder, data_root: Path, source: str) -> tuple[PortfolioParts, RowRange]:
+    """Return a portfolio's parts on recorded bars, and the rows that the run has not seen."""
+    parts = portfolio_run.parts_of(run)
+    own = parts.data.dataset
+    if source == OWN:
+        return parts, own.split.test
+    symbols = ",".join(parts.data.panel.symbols)
+    changed = apply_overrides(parts.recipe.model_dump(mode="json"), [f"data={source}", f"data.symbols=[{symbols}]"])
+    recipe = validate_portfolio(changed, source)
+    other = PortfolioParts(recipe, prepare_portfolio(recipe, data_root, own.scaler))
+    times, last_seen = other.data.panel.timestamps, own.market.timestamps[own.split.test.start - 1]
+    start = max(other.data.dataset.split.train.start, int(np.searchsorted(times, last_seen, side="right")))
+    if start > len(times) - 2:
+        raise DataError(f"no bar of {source} is later than {iso_ms(int(last_seen))}, up to which the run was trained and validated")
+    return other, RowRange(start, len(times))
+
+
+def _judged_ledger(run: RunFolder) -> pd.DataFrame:
     try:
         whole = pd.read_parquet(run.ledger)
     except (OSError, ValueError) as error:
         raise DataError(f"{run.ledger} cannot be read: {error}; judge the run first: seawall backtest {run.path}") from error
-    backtest = whole[whole["policy"] == "ensemble"].drop(columns="policy").reset_index(drop=True)
-    columns = [name for name in backtest.columns if name in paper.columns]
-    equal = len(paper) == len(backtest) and backtest[columns].equals(paper[columns].astype(backtest[columns].dtypes.to_dict()))
-    words = "the ensemble's ledger of the run's backtest, to the bit"
-    return {"rows": len(backtest), "equal": equal, "words": words}
+    return whole[whole["policy"] == "ensemble"].drop(columns="policy").reset_index(drop=True)

@@ -1,0 +1,90 @@
+"""A portfolio by the verbs of single series: train, backtest, report, bundle, leakcheck and paper."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from seawall.recipes.families import load_any
+from seawall.recipes.portfolio_dataset import load_frames
+
+SMALL = ("smoke=true", "data.n_bars=3000", "agent.total_steps=512", "agent.n_steps=32", "agent.minibatch=64", "training.workers=1")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A small trained and judged portfolio, and the bars of its assets as files of their own."""
+    from seawall.cli.main import run
+
+    folder = tmp_path_factory.mktemp("portfolio")
+    assert run(["train", "portfolio", *SMALL, "--runs", str(folder / "runs")]) == 0
+    assert run(["backtest", "latest", "--runs", str(folder / "runs")]) == 0
+    frames, _facts = load_frames(load_any("portfolio", SMALL), folder)
+    for symbol, bars in frames.items():
+        bars.to_parquet(folder / f"made_{symbol}_5m.parquet")
+    [run_folder] = (folder / "runs" / "portfolio").iterdir()
+    return folder, run_folder
+
+
+def test_its_bundle_is_sound_and_its_report_is_written_again(trained, seawall):
+    _folder, run = trained
+    assert "sound" in seawall("bundle", "verify", run).out
+    report = seawall("report", run, "--json").json
+    assert report["run_folder"] == str(run)
+    assert (run / "report" / "index.html").stat().st_size > 100_000
+    assert set(report["baselines"]) == {"cash", "buy_and_hold", "ucrp", "random"}
+
+
+def test_a_bundle_of_another_recipe_is_not_sound(trained, seawall, tmp_path):
+    _folder, run = trained
+    manifest = json.loads((run / "bundle" / "bundle.json").read_text())
+    before = json.dumps(manifest)
+    try:
+        manifest["recipe_hash"] = "0" * 64
+        (run / "bundle" / "bundle.json").write_text(json.dumps(manifest))
+        checked = seawall("bundle", "verify", run, "--json")
+    finally:
+        (run / "bundle" / "bundle.json").write_text(before)
+    assert checked.code == 2
+    assert {each["name"]: each["state"] for each in checked.json["checks"]}["recipe"] == "wrong"
+
+
+def test_changed_costs_are_judged_apart(trained, seawall):
+    _folder, run = trained
+    before = (run / "metrics.json").read_bytes()
+    dear = seawall("backtest", run, "costs.taker_bps=200", "--json")
+    assert dear.code == 0
+    assert "judged" in dear.json["metrics"]
+    assert dear.json["ensemble"]["costs"]["fee"] >= json.loads(before)["ensemble"]["costs"]["fee"]
+    assert (run / "metrics.json").read_bytes() == before
+    assert seawall("backtest", run, "--checkpoint", "last").code == 2
+
+
+def test_it_is_replayed_over_its_own_bars_and_over_files_of_them(trained, seawall):
+    folder, run = trained
+    own = seawall("paper", run, "--replay", "own", "--json")
+    files = seawall("paper", run, "--replay", folder / "made_{symbol}_5m.parquet", "--json")
+    assert (own.code, files.code) == (0, 0)
+    assert own.json["parity"]["equal"] is files.json["parity"]["equal"] is True
+    assert own.json["parity"]["rows"] == files.json["parity"]["rows"] > 200
+
+
+def test_files_without_a_later_bar_and_other_settings_are_refused(trained, seawall, tmp_path):
+    folder, run = trained
+    for path in folder.glob("made_*.parquet"):
+        pd.read_parquet(path).iloc[:2_300].to_parquet(tmp_path / path.name)
+    refused = seawall("paper", run, "--replay", tmp_path / "made_{symbol}_5m.parquet")
+    assert (refused.code, "up to which the run was trained and validated" in refused.err) == (2, True)
+    assert seawall("paper", run, "--replay", "own", "costs.taker_bps=1").code == 2
+
+
+def test_verbs_of_single_series_say_that_it_is_a_portfolio(seawall):
+    refused = seawall("data", "features", "portfolio")
+    assert (refused.code, "is of a portfolio, and this is of one series" in refused.err) == (2, True)
+
+
+def test_it_is_shown_validated_and_checked_for_leaks(seawall):
+    assert seawall("show", "portfolio", "--json").json["recipe"]["agent"]["kind"] == "joint_ppo"
+    assert seawall("validate", "portfolio", "agent.gama=1").code == 2
+    checked = seawall("leakcheck", "portfolio", *SMALL, "--bars", "2500", "--json")
+    assert checked.json["verdict"] == "clean"
