@@ -66,7 +66,7 @@ clean: ## remove what make made (.venv, .venv-peers, site, caches); runs/ and da
 # Each stamp is one install into the same .venv, redone only when an input changes. torch comes first and alone:
 # asked for as a dependency, pip may choose a build with several gigabytes of CUDA libraries.
 $(VENV)/.installed: $(INPUTS)
-	@$(call install,-e ".[live$(comma)hdf5]")
+	@$(call install,-e ".[live$(comma)hdf5$(comma)zoo]")
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)

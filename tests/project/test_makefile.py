@@ -55,7 +55,7 @@ def test_demo_installs_torch_first_and_says_how_long_it_took(checkout):
     assert made[1:] == [
         "-m venv .venv",
         "-m pip install -q torch==2.13.0",
-        "-m pip install -q -c constraints.txt -e .[live,hdf5]",
+        "-m pip install -q -c constraints.txt -e .[live,hdf5,zoo]",
         "demo",
     ]
 
@@ -73,7 +73,7 @@ def test_a_changed_constraint_installs_again(checkout):
     later = (checkout / ".venv" / ".installed").stat().st_mtime + 10
     os.utime(checkout / "constraints.txt", (later, later))
     make(checkout, "demo", "PYTHON=./fake-python")
-    assert "-m pip install -q -c constraints.txt -e .[live,hdf5]" in calls(checkout)
+    assert "-m pip install -q -c constraints.txt -e .[live,hdf5,zoo]" in calls(checkout)
 
 
 def test_another_index_serves_torch_alone(checkout):
