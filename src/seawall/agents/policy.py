@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import torch
 
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.agents.memory import Remembering, RememberingMembers
+from seawall.core.errors import ConfigError
 from seawall.core.protocols import Observation
 from seawall.nets.heads import ActorCritic
 from seawall.nets.windows import ObservedWindows
 
 
-class NetworkPolicy:
+class NetworkPolicy(Remembering):
     """One network.
 
     Windows are gathered on the host from the market of each observation, so live's growing tail costs nothing extra.
@@ -38,29 +39,9 @@ class NetworkPolicy:
             generator: Source of sampled actions; without it only deterministic ones are given.
             windows: Gives the windows of an observation; None gathers them.
         """
-        self.network, self.window, self.device = network.to(device), window, torch.device(device)
-        self.generator = generator
+        super().__init__(network.state_width, torch.device(device))
+        self.network, self.window, self.generator = network.to(device), window, generator
         self._windows = ObservedWindows(window) if windows is None else windows
-        self._memory: torch.Tensor | None = None
-
-    def begin(self, n: int) -> None:
-        """Start an episode in n environments: nothing is remembered."""
-        self._memory = torch.zeros(n, self.network.state_width, device=self.device)
-
-    @property
-    def memory(self) -> np.ndarray:
-        """What is remembered of each environment's bars, float32, shape (N, S); a copy, without columns for most networks."""
-        return np.zeros((0, self.network.state_width), np.float32) if self._memory is None else self._memory.cpu().numpy().copy()
-
-    def resume(self, memory: np.ndarray) -> None:
-        """Go on from what `memory` told.
-
-        Raises:
-            ConfigError: It is of another network.
-        """
-        if memory.ndim != 2 or memory.shape[1] != self.network.state_width:
-            raise ConfigError(f"a memory of shape {memory.shape} is not this network's; (N, {self.network.state_width}) is needed")
-        self._memory = torch.tensor(memory, dtype=torch.float32, device=self.device)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the likeliest action of each environment, or a sampled one.
@@ -99,16 +80,12 @@ class NetworkPolicy:
         account = torch.as_tensor(observation.account).to(self.device)
         if not self.network.state_width:
             return self.network.logits(windows, account)
-        if self._memory is None:
-            self.begin(len(windows))
-        if self._memory is None or len(self._memory) != len(windows):
-            began = 0 if self._memory is None else len(self._memory)
-            raise InvariantError(f"a policy that remembers {began} environments was shown {len(windows)}; call begin first")
-        actor, critic, self._memory = self.network.remember(*self.network.encode(windows), self._memory)
+        memory = self.remembered(len(windows))
+        actor, critic, self._memory = self.network.remember(*self.network.encode(windows), memory)
         return self.network.heads(actor, critic, account)[0]
 
 
-class EnsemblePolicy:
+class EnsemblePolicy(RememberingMembers[NetworkPolicy]):
     """Several networks of one kind: the mean of their action probabilities decides, or of the numbers they would choose."""
 
     def __init__(self, members: Sequence[NetworkPolicy], generator: np.random.Generator | None = None) -> None:
@@ -124,28 +101,6 @@ class EnsemblePolicy:
         if not members:
             raise ConfigError("an ensemble of 0 members cannot act; at least 1 is needed")
         self.members, self.generator = tuple(members), generator
-
-    def begin(self, n: int) -> None:
-        """Start an episode in n environments: no member remembers anything."""
-        for member in self.members:
-            member.begin(n)
-
-    @property
-    def memory(self) -> np.ndarray:
-        """What the members remember, side by side; float32, shape (N, S of all of them)."""
-        return np.concatenate([member.memory for member in self.members], axis=1)
-
-    def resume(self, memory: np.ndarray) -> None:
-        """Go on from what `memory` told.
-
-        Raises:
-            ConfigError: It is of another ensemble.
-        """
-        edges = np.cumsum([member.network.state_width for member in self.members])
-        if memory.ndim != 2 or memory.shape[1] != edges[-1]:
-            raise ConfigError(f"a memory of shape {memory.shape} is not this ensemble's; (N, {edges[-1]}) is needed")
-        for member, part in zip(self.members, np.split(memory, edges[:-1], axis=1), strict=True):
-            member.resume(part)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose as `NetworkPolicy.act` does, by the members' mean probabilities, or the mean of the numbers they would choose.

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn, Protocol
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from seawall.agents.failure import stop_training
 from seawall.agents.ppo.batches import Batch
+from seawall.agents.ppo.diagnostics import LOSSES
+from seawall.agents.ppo.rollout import Rollout
+from seawall.core.params import Params
 
 
 class StepSizes(Protocol):
@@ -42,3 +50,38 @@ def divergence(batch: Batch, windows: Tensor, params: StepSizes) -> str:
     )
     found = next((words for block, words in causes if not block.isfinite().all()), None)
     return found or f"its inputs are finite, so the weights have grown too large: {steps}, or set target_kl"
+
+
+def check_rewards(rollout: Rollout, params: Params, *, step: int, folder: Path | None) -> None:
+    """Stop a training whose rewards are no finite numbers; arguments as `failure.stop_training` takes them.
+
+    Raises:
+        InvariantError: A reward is not finite; the rollout is saved.
+    """
+    if np.isfinite(rollout.rewards).all():
+        return
+    cause = f"a reward is not finite after {step} steps; the market's prices or the costs are not usable"
+    kept = {"rows": rollout.rows, "account": rollout.account, "actions": rollout.actions}
+    stop_training(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, params, step=step, folder=folder)
+
+
+def stop_diverged(
+    seen: Tensor, cause: str, tensors: Mapping[str, Tensor], params: Params, *, step: int, folder: Path | None
+) -> NoReturn:
+    """Stop a training at a loss that is no finite number.
+
+    Args:
+        seen: Losses and gradient norm of the step, in the order of `LOSSES`, shape (4,).
+        cause: As `divergence` tells it.
+        tensors: The batch by name.
+        params: The learner's settings.
+        step: Environment steps so far.
+        folder: Where batches are saved; None saves none.
+
+    Raises:
+        InvariantError: Always.
+    """
+    tallied: dict[str, float] = dict(zip(LOSSES, seen.tolist(), strict=True))
+    described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
+    words = f"training diverged at step {step}: {described}; {cause}"
+    stop_training(words, tensors, params, step=step, folder=folder, tallied=tallied)

@@ -23,13 +23,12 @@ from torch import Tensor
 
 from seawall.agents.diagnostics import told_by
 from seawall.agents.distributions import distribution
-from seawall.agents.failure import stop_training
 from seawall.agents.losses import clipped_surrogate, clipped_value_loss, explained_variance, value_loss
 from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
-from seawall.agents.ppo.diagnostics import LOSSES, actions_taken, step_diagnostics
-from seawall.agents.ppo.failure import divergence
+from seawall.agents.ppo.diagnostics import actions_taken, step_diagnostics
+from seawall.agents.ppo.failure import check_rewards, divergence, stop_diverged
 from seawall.agents.ppo.params import PPOParams
 from seawall.agents.ppo.rollout import Collector, Rollout, check_fit
 from seawall.agents.returns import generalised_advantages
@@ -110,7 +109,7 @@ class PPO:
         """
         started, params = perf_counter(), self.params
         rollout = self._collector.collect()
-        self._check_rewards(rollout)
+        check_rewards(rollout, params, step=self.steps, folder=self.failure_folder)
         rewards, ended = rollout.rewards, rollout.terminated | rollout.truncated
         advantages, returns = generalised_advantages(
             self._scale(rewards, ended) if params.normalise_reward else rewards.astype(np.float32),
@@ -195,21 +194,9 @@ class PPO:
     def _now(self, value: float, schedule: Schedule) -> float:
         return scheduled(value, schedule, share_done(self.steps, self.params.total_steps))
 
-    def _check_rewards(self, rollout: Rollout) -> None:
-        if np.isfinite(rollout.rewards).all():
-            return
-        kept = {"rows": rollout.rows, "account": rollout.account, "actions": rollout.actions}
-        cause = f"a reward is not finite after {self.steps} steps; the market's prices or the costs are not usable"
-        self._raise(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, {})
-
     def _stop(self, batch: Batch, seen: Tensor) -> NoReturn:
-        tallied: dict[str, float] = dict(zip(LOSSES, seen.tolist(), strict=True))
         cause = divergence(batch, self._gather(batch.rows.flatten()), self.params)
-        described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
-        self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(batch), tallied)
-
-    def _raise(self, cause: str, tensors: Mapping[str, Tensor], tallied: Mapping[str, float]) -> NoReturn:
-        stop_training(cause, tensors, self.params, step=self.steps, folder=self.failure_folder, tallied=tallied)
+        stop_diverged(seen, cause, vars(batch), self.params, step=self.steps, folder=self.failure_folder)
 
     def policy(self) -> NetworkPolicy:
         """Return the policy as it is now; it follows the learner's further updates."""

@@ -26,13 +26,12 @@ import torch
 from torch import Tensor
 
 from seawall.agents.distributions import distribution
-from seawall.agents.failure import stop_training
 from seawall.agents.losses import approximate_kl, clipped_surrogate, explained_variance, value_loss
 from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch
-from seawall.agents.ppo.diagnostics import LOSSES, actions_taken, step_diagnostics
-from seawall.agents.ppo.failure import divergence
+from seawall.agents.ppo.diagnostics import actions_taken, step_diagnostics
+from seawall.agents.ppo.failure import check_rewards, divergence, stop_diverged
 from seawall.agents.ppo.rollout import Collector, Rollout, check_fit
 from seawall.agents.replay_ppo.memory import TransitionMemory, Transitions
 from seawall.agents.replay_ppo.params import ReplayPPOParams
@@ -139,8 +138,7 @@ class ReplayPPO:
     def _collect(self) -> tuple[Rollout, Transitions]:
         """Take one round's steps and remember them; return them both ways."""
         rollout, params = self._collector.collect(), self.params
-        if not np.isfinite(rollout.rewards).all():
-            self._refuse_rewards(rollout)
+        check_rewards(rollout, params, step=self.steps, folder=self.failure_folder)
         ended = rollout.terminated | rollout.truncated
         scaled = self._scale(rollout.rewards, ended) if params.normalise_reward else rollout.rewards.astype(np.float32)
         ends = (rollout.values, rollout.final_values, rollout.terminated, rollout.truncated)
@@ -229,21 +227,11 @@ class ReplayPPO:
         params = self.params
         return scheduled(params.learning_rate, params.learning_rate_schedule, share_done(self.steps, params.total_steps))
 
-    def _refuse_rewards(self, rollout: Rollout) -> NoReturn:
-        kept = {"rows": rollout.rows, "account": rollout.account, "actions": rollout.actions}
-        cause = f"a reward is not finite after {self.steps} steps; the market's prices or the costs are not usable"
-        self._raise(cause, {**kept, "rewards": torch.from_numpy(rollout.rewards)}, {})
-
     def _stop(self, samples: Transitions, seen: Tensor) -> NoReturn:
-        tallied: dict[str, float] = dict(zip(LOSSES, seen.tolist(), strict=True))
         kept = {field.name: getattr(samples, field.name) for field in fields(Batch) if hasattr(samples, field.name)}
         batch = Batch(**kept, starts=samples.moments == 0, memory=samples.values.new_empty((len(samples.values), 0)))
-        described = ", ".join(f"{name} {value:.3g}" for name, value in tallied.items())
         cause = divergence(batch, self._gather(samples.rows), self.params)
-        self._raise(f"training diverged at step {self.steps}: {described}; {cause}", vars(samples), tallied)
-
-    def _raise(self, cause: str, tensors: Mapping[str, Tensor], tallied: Mapping[str, float]) -> NoReturn:
-        stop_training(cause, tensors, self.params, step=self.steps, folder=self.failure_folder, tallied=tallied)
+        stop_diverged(seen, cause, vars(samples), self.params, step=self.steps, folder=self.failure_folder)
 
     def policy(self) -> NetworkPolicy:
         """Return the policy as it is now; it follows the learner's further updates."""

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 
 from seawall.agents.dqn.policy import choose_by_value
+from seawall.agents.memory import Remembering, RememberingMembers
 from seawall.agents.policy import choose, choose_number
 from seawall.agents.zoo.network import ZooNetwork
-from seawall.core.errors import ConfigError, InvariantError
+from seawall.core.errors import ConfigError
 from seawall.core.protocols import Observation
 from seawall.nets.windows import ObservedWindows
 
 
-class ZooPolicy:
+class ZooPolicy(Remembering):
     """One network.
 
     Windows are gathered on the host from the market of each observation, so live's growing tail costs nothing extra.
@@ -32,29 +33,9 @@ class ZooPolicy:
             device: Where the network runs.
             generator: Source of sampled actions; without it only deterministic ones are given.
         """
-        self.network, self.window, self.device = network.to(device), window, torch.device(device)
-        self.generator = generator
+        super().__init__(network.state_width, torch.device(device))
+        self.network, self.window, self.generator = network.to(device), window, generator
         self._windows = ObservedWindows(window)
-        self._memory: torch.Tensor | None = None
-
-    def begin(self, n: int) -> None:
-        """Start an episode in n environments: nothing is remembered."""
-        self._memory = torch.zeros(n, self.network.state_width, device=self.device)
-
-    @property
-    def memory(self) -> np.ndarray:
-        """What is remembered of each environment's bars, float32, shape (N, S); a copy, without columns for most algorithms."""
-        return np.zeros((0, self.network.state_width), np.float32) if self._memory is None else self._memory.cpu().numpy().copy()
-
-    def resume(self, memory: np.ndarray) -> None:
-        """Go on from what `memory` told.
-
-        Raises:
-            ConfigError: It is of another network.
-        """
-        if memory.ndim != 2 or memory.shape[1] != self.network.state_width:
-            raise ConfigError(f"a memory of shape {memory.shape} is not this network's; (N, {self.network.state_width}) is needed")
-        self._memory = torch.tensor(memory, dtype=torch.float32, device=self.device)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose an action for each environment.
@@ -80,17 +61,12 @@ class ZooPolicy:
     def scores(self, observation: Observation) -> np.ndarray:
         """Return what a decision is made by, as `ZooNetwork.forward` has it, float32. A memory goes one bar on."""
         windows = self._windows(observation).to(self.device)
-        if self._memory is None or (not self.network.state_width and len(self._memory) != len(windows)):
-            self.begin(len(windows))
-        memory = self._memory
-        if memory is None or len(memory) != len(windows):
-            began = 0 if memory is None else len(memory)
-            raise InvariantError(f"a policy that remembers {began} environments was shown {len(windows)}; call begin first")
+        memory = self.remembered(len(windows))
         scores, self._memory = self.network(windows, torch.as_tensor(observation.account).to(self.device), memory)
         return scores.cpu().numpy()
 
 
-class ZooEnsemble:
+class ZooEnsemble(RememberingMembers[ZooPolicy]):
     """Networks of several seeds of one algorithm: the mean of their probabilities, values or squashed numbers decides."""
 
     def __init__(self, members: Sequence[ZooPolicy], generator: np.random.Generator | None = None) -> None:
@@ -109,28 +85,6 @@ class ZooEnsemble:
         if len(algorithms) > 1:
             raise ConfigError(f"an ensemble is of one algorithm; got {', '.join(algorithms)}")
         self.members, self.generator = tuple(members), generator
-
-    def begin(self, n: int) -> None:
-        """Start an episode in n environments: no member remembers anything."""
-        for member in self.members:
-            member.begin(n)
-
-    @property
-    def memory(self) -> np.ndarray:
-        """What the members remember, side by side; float32, shape (N, S of all of them)."""
-        return np.concatenate([member.memory for member in self.members], axis=1)
-
-    def resume(self, memory: np.ndarray) -> None:
-        """Go on from what `memory` told.
-
-        Raises:
-            ConfigError: It is of another ensemble.
-        """
-        edges = np.cumsum([member.network.state_width for member in self.members])
-        if memory.ndim != 2 or memory.shape[1] != edges[-1]:
-            raise ConfigError(f"a memory of shape {memory.shape} is not this ensemble's; (N, {edges[-1]}) is needed")
-        for member, part in zip(self.members, np.split(memory, edges[:-1], axis=1), strict=True):
-            member.resume(part)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose as `ZooPolicy.act` does, by what its members would do on average.
