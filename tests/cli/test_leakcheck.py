@@ -128,7 +128,8 @@ def test_bad_input_ends_with_2_and_names_it(seawall, words, message):
         ("CANDIDATES = {}", r"holds nothing to judge; allowed: entries in COLUMNS, FEATURE_SETS, REWARD_TERMS or CANDIDATES"),
         (
             "x = 1",
-            r"adds nothing; allowed: a dictionary named COLUMNS or FEATURE_SETS or REWARD_TERMS or NETWORKS or GUARDS",
+            r"adds nothing; allowed: a dictionary named COLUMNS or FEATURE_SETS or REWARD_TERMS or NETWORKS or GUARDS "
+            r"or CANDIDATES",
         ),
         ("1 / 0", r"cannot be run at line 1: ZeroDivisionError"),
     ],

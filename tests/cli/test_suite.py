@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from seawall.core.fan_out import Interrupted
+from seawall.core.run_folder import RunFolder
 from seawall.recipes import suite as module
 from seawall.recipes.families import load_any
-from seawall.recipes.suite import STAGES, SUITE, real_cases, synthetic_cases
+from seawall.recipes.suite import SUITE, real_cases, synthetic_cases
 
 
 @pytest.fixture(scope="module")
@@ -88,5 +89,27 @@ def test_every_budget_is_a_valid_recipe_of_its_system(case):
     assert recipe.smoke or recipe.data.last_bars <= 20_000
 
 
-def test_the_stages_are_told_in_their_order():
-    assert STAGES == ("encoder", "training", "judging", "leak check", "replay", "bundle")
+def test_the_stages_are_told_in_their_order(tmp_path, monkeypatch):
+    """The heavy parts are stood in for; what is told between them is the suite's own."""
+    told = []
+    made = RunFolder(tmp_path / "run")
+    metrics = dict.fromkeys(("total_return", "sharpe", "max_drawdown", "turnover_per_year", "trades"), 0.0)
+    judged = {
+        **{"report": "page", "test": {}, "seeds": {}, "baselines": {}, "intervals": {"ensemble": {}}},
+        **{"ensemble": {**metrics, "costs": {"share_of_initial_equity": 0.0}}, "verdict": {"level": "none", "headline": ""}},
+    }
+    stands_in = {
+        "create_pretraining": lambda *_: made,
+        "pretrain_run": lambda _run, tell: tell({}),
+        "create_any_run": lambda *_: made,
+        "train_any": lambda _runs, tell: tell(made, 0, {}),
+        "judge_cases": lambda _cases, tell: tell(None, "ensemble") or [judged],
+        "check_any": lambda *_: [],
+        "replayed": lambda *_: {"rows": 1, "equal": True},
+        "verify_bundle": lambda _place: [],
+    }
+    for name, stand_in in stands_in.items():
+        monkeypatch.setattr(module, name, stand_in)
+    folder = module.begin_suite([module.SuiteCase("two stages", "two-stage", ("smoke=true",))], tmp_path)
+    module.run_suite(folder, tmp_path, lambda _case: None, lambda stage, _facts: told.append(stage))
+    assert tuple(dict.fromkeys(told)) == ("encoder", "training", "judging", "leak check", "replay", "bundle")

@@ -31,7 +31,6 @@ from seawall.recipes.pretraining import create_pretraining, encoder_recipe, pret
 from seawall.recipes.schema import Recipe
 
 SUITE = "suite.json"
-STAGES = ("encoder", "training", "judging", "leak check", "replay", "bundle")
 _LEAKCHECK_BARS, _LEAKCHECK_SEED = 6_000, 0
 _RIVALS = {"flat": ("flat", "cash"), "buy_and_hold": ("ucrp", "buy_and_hold"), "random": ("random",)}
 
@@ -147,9 +146,13 @@ def find_suite(reference: str, runs: Path) -> Path:
     return found[-1]
 
 
+def _read(folder: Path) -> dict[str, Any]:
+    return read_json(folder / SUITE, "cases", "rows", "started")
+
+
 def suite_document(folder: Path) -> dict[str, Any]:
     """Return what is known of a suite: its rows so far, whether all cases ran well, and where it is."""
-    saved = read_json(folder / SUITE, "cases", "rows", "started")
+    saved = _read(folder)
     rows = [saved["rows"][case["name"]] for case in saved["cases"] if case["name"] in saved["rows"]]
     whole = len(rows) == len(saved["cases"]) and all(row["ok"] for row in rows)
     return {"folder": str(folder), "ok": whole, "cases": saved["cases"], "rows": rows}
@@ -170,7 +173,7 @@ def run_suite(folder: Path, data_root: Path, on_case: Callable[[str], None], tel
     Raises:
         Interrupted: Ctrl-C; the same call goes on.
     """
-    saved = read_json(folder / SUITE, "cases", "rows", "started")
+    saved = _read(folder)
     for stated in saved["cases"]:
         case = SuiteCase(stated["name"], stated["recipe"], tuple(stated["overrides"]))
         if case.name in saved["rows"]:
@@ -183,7 +186,7 @@ def run_suite(folder: Path, data_root: Path, on_case: Callable[[str], None], tel
             raise
         except SeawallError as error:
             row = {"case": case.name, "recipe": case.recipe, "ok": False, "problem": str(error)}
-        saved = read_json(folder / SUITE, "cases", "rows", "started")
+        saved = _read(folder)
         saved["rows"][case.name] = {**row, "seconds": perf_counter() - started}
         write_json(folder / SUITE, saved)
     return suite_document(folder)
@@ -221,7 +224,7 @@ def _run_case(case: SuiteCase, folder: Path, data_root: Path, tell: Tell) -> dic
 
 def _opened(case: SuiteCase, recipe: AnyRecipe, folder: Path, data_root: Path, tell: Tell) -> RunFolder:
     """Return the run of a case: the one begun before, or a new one, on an encoder where the recipe has two stages."""
-    saved = read_json(folder / SUITE, "cases", "rows", "started")
+    saved = _read(folder)
     begun = saved["started"].get(case.name, {})
     if "run" in begun:
         return RunFolder(Path(begun["run"]))
@@ -239,7 +242,7 @@ def _opened(case: SuiteCase, recipe: AnyRecipe, folder: Path, data_root: Path, t
 
 
 def _note(folder: Path, case: SuiteCase, **begun: RunFolder) -> None:
-    saved = read_json(folder / SUITE, "cases", "rows", "started")
+    saved = _read(folder)
     places = {name: str(run.path) for name, run in begun.items()}
     saved["started"][case.name] = {**saved["started"].get(case.name, {}), **places}
     write_json(folder / SUITE, saved)
