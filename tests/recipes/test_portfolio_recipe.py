@@ -10,7 +10,8 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.features.pipeline import anchored_block
 from seawall.recipes.portfolio_dataset import PortfolioDataset, featured_panel, prepare_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
-from seawall.recipes.portfolio_schema import is_portfolio, validate_portfolio
+from seawall.recipes.portfolio_schema import validate_portfolio
+from seawall.recipes.schema import is_portfolio
 
 
 @pytest.mark.parametrize(

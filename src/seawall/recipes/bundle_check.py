@@ -32,8 +32,8 @@ from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import load_run_recipe
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_run import load_run, parts_of
-from seawall.recipes.portfolio_schema import is_portfolio, validate_portfolio
-from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.recipes.portfolio_schema import validate_portfolio
+from seawall.recipes.schema import Recipe, is_portfolio, validate_recipe
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,15 @@ from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
 from seawall.evaluation.portfolio_backtest import portfolio_backtest
 from seawall.recipes import portfolio_run
 from seawall.recipes.experiment import SeedSummary, create_run, load_run_recipe, train_runs
-from seawall.recipes.files import apply_overrides, load_mapping, parse_yaml
+from seawall.recipes.files import apply_overrides, parse_yaml
 from seawall.recipes.leakcheck import check_recipe
 from seawall.recipes.paper import OWN, PaperCase, replay_run
-from seawall.recipes.plugins import load_plugins, trust
 from seawall.recipes.portfolio_dataset import prepare_portfolio
 from seawall.recipes.portfolio_leakcheck import check_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_replay import replay_portfolio
-from seawall.recipes.portfolio_schema import PortfolioRecipe, is_portfolio, validate_portfolio
-from seawall.recipes.schema import Recipe, load_recipe
+from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
+from seawall.recipes.schema import Recipe, is_portfolio, recipe_mapping, validate_recipe
 
 AnyRecipe = Recipe | PortfolioRecipe
 
@@ -39,14 +38,8 @@ def load_any(reference: str, overrides: Sequence[str] = (), plugins: Iterable[Pa
     Raises:
         ConfigError: Something is missing, misspelt or out of range.
     """
-    mapping = load_mapping(reference, overrides)
-    if not is_portfolio(mapping):
-        return load_recipe(reference, overrides, plugins)
-    loaded = load_plugins(plugins)
-    if loaded:
-        trust(loaded.values())
-        mapping = {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
-    return validate_portfolio(mapping, reference)
+    mapping = recipe_mapping(reference, overrides, plugins)
+    return validate_portfolio(mapping, reference) if is_portfolio(mapping) else validate_recipe(mapping, reference)
 
 
 def is_portfolio_run(run: RunFolder) -> bool:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from seawall.agents.joint_ppo.params import JointPPOParams
 from seawall.core.bars import OPTIONAL_COLUMNS
 from seawall.core.errors import ConfigError
-from seawall.core.files import digest
-from seawall.core.params import Params, as_value_error
+from seawall.core.params import Params
 from seawall.envs.episodes import StartMode
 from seawall.evaluation.params import EvaluationParams
 from seawall.features.own import file_columns
@@ -22,15 +21,13 @@ from seawall.market.splits import SplitParams
 from seawall.market.synthetic.assets import AssetParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.nets.portfolio import PortfolioNetworkParams
-from seawall.recipes.named_costs import SOURCES, with_plain_costs
-from seawall.recipes.plugins import require_loaded
-from seawall.recipes.schema import CostNames, SeedsParams, SeriesParams
+from seawall.recipes.named_costs import with_plain_costs
+from seawall.recipes.schema import CostNames, RecipeRules, SeedsParams, SeriesParams, refused_recipe
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.portfolio.accounts import account_layout
 from seawall.simulator.portfolio.charges import rates_of
 from seawall.simulator.portfolio.simulator import PortfolioParams
 
-KIND = "portfolio"
 _PUBLISHED_STATE = ("weights", "entries", "profits", "log_equity", "benchmark", "excess")
 
 
@@ -96,7 +93,7 @@ class JointPPOSection(JointPPOParams):
     kind: Literal["joint_ppo"] = "joint_ppo"
 
 
-class PortfolioRecipe(Params):
+class PortfolioRecipe(RecipeRules):
     """Everything that a run of a portfolio depends on."""
 
     kind: Literal["portfolio"] = "portfolio"
@@ -128,18 +125,6 @@ class PortfolioRecipe(Params):
         default_factory=dict[str, str], description="Files of the user's own parts and their hashes, as --plugin gave them"
     )
 
-    @field_validator("plugins")
-    @classmethod
-    def _are_loaded(cls, plugins: dict[str, str]) -> dict[str, str]:
-        with as_value_error():
-            require_loaded(plugins)
-        return plugins
-
-    @field_validator("network", "agent", mode="before")
-    @classmethod
-    def _name_alone(cls, part: Any) -> Any:
-        return {"kind": part} if isinstance(part, str) else part
-
     @model_validator(mode="after")
     def _parts_fit(self) -> PortfolioRecipe:
         feature_set(self.features)
@@ -163,15 +148,6 @@ class PortfolioRecipe(Params):
             )
         return self
 
-    def digest(self) -> str:
-        """Return the hash of the resolved recipe: of its numbers, whatever names they came from."""
-        return digest(self.model_dump(mode="json", exclude={SOURCES}))
-
-
-def is_portfolio(mapping: Mapping[str, Any]) -> bool:
-    """Say whether a recipe, not yet validated, is one of a portfolio."""
-    return mapping.get("kind") == KIND
-
 
 def validate_portfolio(mapping: Mapping[str, Any], origin: str) -> PortfolioRecipe:
     """Validate a plain mapping.
@@ -186,16 +162,6 @@ def validate_portfolio(mapping: Mapping[str, Any], origin: str) -> PortfolioReci
     try:
         recipe = PortfolioRecipe.model_validate(with_plain_costs(mapping, origin))
     except ValidationError as error:
-        raise ConfigError(f"recipe {origin}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+        raise refused_recipe(origin, error) from error
     options = resolved_options(recipe.features)
     return recipe.model_copy(update={"features": recipe.features.model_copy(update={"options": options})})
-
-
-def _explain(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {name} (value {problem['input']!r})"
-    if problem["type"] == "missing":
-        return f"{name} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{name} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

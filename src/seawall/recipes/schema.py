@@ -34,6 +34,9 @@ from seawall.simulator.settings import SimulatorParams
 from seawall.training.pretraining.params import PretrainingParams
 from seawall.training.rl import TrainingParams
 
+PORTFOLIO = "portfolio"
+"""The kind of recipes of several assets; those of one series name none."""
+
 
 def _day(value: Any) -> Any:
     # YAML reads 2020-01-01 as a date.
@@ -169,7 +172,28 @@ class CostNames(Params):
     stress: str | None = Field(default=None, description="Preset of stress that they are under")
 
 
-class Recipe(Params):
+class RecipeRules(Params):
+    """What holds for recipes of every family; each lists its own fields, in the order in which they are shown."""
+
+    @field_validator("plugins", check_fields=False)
+    @classmethod
+    def _are_loaded(cls, plugins: dict[str, str]) -> dict[str, str]:
+        with as_value_error():
+            require_loaded(plugins)
+        return plugins
+
+    @field_validator("network", "agent", mode="before", check_fields=False)
+    @classmethod
+    def _name_alone(cls, part: Any) -> Any:
+        # agent=dqn on the command line: the part of that name with its own defaults.
+        return {"kind": part} if isinstance(part, str) else part
+
+    def digest(self) -> str:
+        """Return the hash of the resolved recipe: of its numbers, whatever names they came from."""
+        return digest(self.model_dump(mode="json", exclude={SOURCES}))
+
+
+class Recipe(RecipeRules):
     """Everything that a run depends on."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name; lower-case letters, digits and hyphens")
@@ -209,13 +233,6 @@ class Recipe(Params):
         default_factory=dict[str, str], description="Files of the user's own parts and their hashes, as --plugin gave them"
     )
 
-    @field_validator("plugins")
-    @classmethod
-    def _are_loaded(cls, plugins: dict[str, str]) -> dict[str, str]:
-        with as_value_error():
-            require_loaded(plugins)
-        return plugins
-
     @model_validator(mode="before")
     @classmethod
     def _drop_removed_guards(cls, values: Any) -> Any:
@@ -229,12 +246,6 @@ class Recipe(Params):
     def _resolve_guards(cls, guards: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         known = {key: entry.params for key, entry in GUARDS.items()}
         return {name: _resolved("guard", known, name, settings) for name, settings in guards.items()}
-
-    @field_validator("network", "agent", mode="before")
-    @classmethod
-    def _name_alone(cls, part: Any) -> Any:
-        # agent=dqn on the command line: the part of that name with its own defaults.
-        return {"kind": part} if isinstance(part, str) else part
 
     @field_validator("network")
     @classmethod
@@ -258,10 +269,6 @@ class Recipe(Params):
             raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")
         return self
 
-    def digest(self) -> str:
-        """Return the hash of the resolved recipe: of its numbers, whatever names they came from."""
-        return digest(self.model_dump(mode="json", exclude={SOURCES}))
-
 
 def load_recipe(reference: str, overrides: Sequence[str] = (), plugins: Iterable[Path] = ()) -> Recipe:
     """Load, override and validate a recipe.
@@ -274,12 +281,26 @@ def load_recipe(reference: str, overrides: Sequence[str] = (), plugins: Iterable
     Raises:
         ConfigError: Something is missing, misspelt or out of range; the message names it, its value and what is allowed.
     """
+    return validate_recipe(recipe_mapping(reference, overrides, plugins), reference)
+
+
+def recipe_mapping(reference: str, overrides: Sequence[str], plugins: Iterable[Path]) -> dict[str, Any]:
+    """Load a recipe of any family, not yet validated, and the plugins given with it, which are then named in it.
+
+    Raises:
+        ConfigError: The recipe, an override or a plugin cannot be found or read.
+    """
     loaded = load_plugins(plugins)
     mapping = load_mapping(reference, overrides)
-    if loaded:
-        trust(loaded.values())
-        mapping = {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
-    return validate_recipe(mapping, reference)
+    if not loaded:
+        return mapping
+    trust(loaded.values())
+    return {**mapping, "plugins": {**dict(mapping.get("plugins") or {}), **loaded}}
+
+
+def is_portfolio(mapping: Mapping[str, Any]) -> bool:
+    """Say whether a recipe, not yet validated, is one of a portfolio."""
+    return mapping.get("kind") == PORTFOLIO
 
 
 def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
@@ -288,15 +309,14 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
     Raises:
         ConfigError: As for `load_recipe`.
     """
-    if mapping.get("kind") == "portfolio":
+    if is_portfolio(mapping):
         raise ConfigError(
             f"recipe {origin} is of a portfolio, and this is of one series; allowed: a recipe without kind: portfolio"
         )
     try:
         recipe = Recipe.model_validate(with_plain_costs(mapping, origin))
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise ConfigError(f"recipe {origin}: " + "; ".join(lines)) from error
+        raise refused_recipe(origin, error, _known_keys()) from error
     check_reward_terms(recipe.simulator.reward)
     options = resolved_options(recipe.features)
     return recipe.model_copy(update={"features": recipe.features.model_copy(update={"options": options})})
@@ -308,7 +328,7 @@ def _resolved(what: str, registry: Mapping[str, type[BaseModel]], name: str, set
     try:
         return registry[name].model_validate(settings).model_dump()
     except ValidationError as error:
-        raise ValueError("; ".join(_explain(problem) for problem in error.errors())) from error
+        raise ValueError("; ".join(_explain(problem, _known_keys()) for problem in error.errors())) from error
 
 
 def _resolved_kind(what: str, registry: Mapping[str, type[BaseModel]], value: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,11 +337,21 @@ def _resolved_kind(what: str, registry: Mapping[str, type[BaseModel]], value: Ma
     return {"kind": kind, **_resolved(what, registry, str(kind), settings)}
 
 
-def _explain(problem: Any) -> str:
+def refused_recipe(origin: str, error: ValidationError, known: Sequence[str] = ()) -> ConfigError:
+    """Return what is wrong with a recipe.
+
+    Args:
+        origin: What it is called.
+        error: What its model found.
+        known: Keys that a misspelt one may have meant.
+    """
+    return ConfigError(f"recipe {origin}: " + "; ".join(_explain(problem, known) for problem in error.errors()))
+
+
+def _explain(problem: Any, known: Sequence[str]) -> str:
     place = [str(part) for part in problem["loc"]]
     name = ".".join(place)
     if problem["type"] == "extra_forbidden":
-        known = _known_keys()
         # A key that stands elsewhere is no misspelling.
         near = [] if place[-1] in known else difflib.get_close_matches(place[-1], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
