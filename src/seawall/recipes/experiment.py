@@ -14,6 +14,7 @@ from seawall.core.errors import DataError
 from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
 from seawall.core.files import read_json, write_json, write_text
 from seawall.core.logs import run_logger
+from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, prepare
@@ -21,11 +22,11 @@ from seawall.recipes.files import dump_yaml, parse_yaml
 from seawall.recipes.plugins import keep_plugins, load_kept, trust
 from seawall.recipes.pretrained import keep_encoder, kept_encoder
 from seawall.recipes.run_bundle import save_finished, save_unfinished
-from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.recipes.schema import Recipe, SeedsParams, validate_recipe
 from seawall.recipes.warm_start import keep_start, kept_start
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
-from seawall.training.rl import train
+from seawall.training.rl import Learner, TrainingParams, train
 from seawall.training.threads import use_threads
 from seawall.training.tracking import TensorBoardScalars
 
@@ -45,12 +46,29 @@ class AnyFamily(Protocol):
         """Its plugins, file name to hash."""
         ...
 
+    @property
+    def training(self) -> SeedsParams:
+        """Its seeds, and how they are trained."""
+        ...
+
     def digest(self) -> str:
         """Return its hash."""
         ...
 
     def model_dump(self, *, mode: str) -> dict[str, Any]:
         """Return its settings as plain values."""
+        ...
+
+
+class TrainingParts(Protocol):
+    """What a training needs of a recipe's parts, of any family."""
+
+    def learner(self, seed: int) -> Learner:
+        """Return the learner of one seed."""
+        ...
+
+    def validation_growth(self, policy: Policy) -> float:
+        """Score a policy on the validation rows."""
         ...
 
 
@@ -182,7 +200,30 @@ def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[
         Interrupted: Ctrl-C; the same call goes on from the checkpoints. Each run's bundle then holds the best weights so far of
             the seeds that have some.
     """
-    recipes = [load_run_recipe(run) for run in runs]
+    recipes = {run.path: load_run_recipe(run) for run in runs}
+
+    def save(run: RunFolder, finished: bool) -> None:
+        (save_finished if finished else save_unfinished)(run, recipes[run.path])
+
+    return train_seeds(runs, list(recipes.values()), train_seed, save, on_progress)
+
+
+def train_seeds(
+    runs: Sequence[RunFolder],
+    recipes: Sequence[AnyFamily],
+    task: Callable[[str, int, Channel], SeedSummary],
+    save: Callable[[RunFolder, bool], None],
+    on_progress: OnProgress,
+) -> list[list[SeedSummary]]:
+    """Train every seed of some runs of one family; see `train_runs`.
+
+    Args:
+        runs: Prepared runs.
+        recipes: Their recipes.
+        task: Trains a seed of the run of a path; called in a process of its own.
+        save: Saves the bundle of a run; told whether its training was finished.
+        on_progress: Called with the run, the seed, and what `training.rl.train` reports.
+    """
     tasks = [(str(run.path), seed) for run, recipe in zip(runs, recipes, strict=True) for seed in recipe.training.seeds]
     workers = min(worker_count(recipe) for recipe in recipes)
 
@@ -191,15 +232,15 @@ def train_runs(runs: Sequence[RunFolder], on_progress: OnProgress) -> list[list[
         on_progress(RunFolder(Path(path)), seed, message)
 
     try:
-        results = dict(zip(tasks, fan_out(train_seed, tasks, workers=min(workers, len(tasks)), on_progress=relay), strict=True))
+        results = dict(zip(tasks, fan_out(task, tasks, workers=min(workers, len(tasks)), on_progress=relay), strict=True))
     except Interrupted:
-        for run, recipe in zip(runs, recipes, strict=True):
-            save_unfinished(run, recipe)
+        for run in runs:
+            save(run, False)
         raise
     summaries = []
     for run, recipe in zip(runs, recipes, strict=True):
         summaries.append([results[str(run.path), seed] for seed in recipe.training.seeds])
-        save_finished(run, recipe)
+        save(run, True)
         write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries[-1]]})
     return summaries
 
@@ -217,7 +258,7 @@ def scores_so_far(run: RunFolder, seed: int) -> tuple[int, list[tuple[int, float
     return int(checkpoint.progress.get("steps", 0)), history
 
 
-def worker_count(recipe: Recipe) -> int:
+def worker_count(recipe: AnyFamily) -> int:
     """Return how many seeds are trained at once."""
     workers = recipe.training.workers
     return max(1, available_cores() // recipe.training.threads) if workers == "auto" else workers
@@ -231,13 +272,26 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     parts = Parts(recipe, Dataset.load(run), kept_start(run), kept_encoder(run))
     if recipe.pretraining is not None and parts.encoder is None:
         raise DataError(f"{run.path} has no encoder yet; if it is a pre-training, go on with: seawall pretrain {run.path} --resume")
+    return train_learner(run, seed, parts, recipe.training, channel)
+
+
+def train_learner(run: RunFolder, seed: int, parts: TrainingParts, params: TrainingParams, channel: Channel) -> SeedSummary:
+    """Train one seed's learner with everything that it reads and writes in its run.
+
+    Args:
+        run: The run.
+        seed: The seed.
+        parts: Build the learner, and score its policies.
+        params: When a training is judged and saved.
+        channel: To the process that waits.
+    """
     learner = parts.learner(seed)
     learner.failure_folder = run.path / "failures" / f"seed-{seed}"
     with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
         result = train(
             learner,
             evaluate=parts.validation_growth,
-            params=recipe.training,
+            params=params,
             folder=run.checkpoint(seed),
             should_stop=channel.should_stop,
             on_progress=channel.send,

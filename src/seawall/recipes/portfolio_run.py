@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,13 @@ from torch import Tensor
 from seawall import __version__
 from seawall.agents.bundle import load_bundle, save_bundle
 from seawall.core.errors import ConfigError, DataError
-from seawall.core.fan_out import Channel, Interrupted, available_cores, fan_out
-from seawall.core.files import write_json
-from seawall.core.logs import run_logger
+from seawall.core.fan_out import Channel
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
-from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, training_summary
+from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, train_learner, train_seeds, training_summary
 from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping
 from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
@@ -30,9 +27,7 @@ from seawall.recipes.run_bundle import seed_progress
 from seawall.simulator.actions.weights import weight_scheme
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
-from seawall.training.rl import train
 from seawall.training.threads import use_threads
-from seawall.training.tracking import TensorBoardScalars
 
 # What may differ from training. The split and the rules of the verdict were stated beforehand and stay.
 _CHANGEABLE = ("costs", "simulator")
@@ -86,21 +81,7 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     run = RunFolder(Path(path))
     parts = parts_of(run)
     use_threads(parts.recipe.training.threads)
-    learner = parts.learner(seed)
-    learner.failure_folder = run.path / "failures"
-    with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:
-        result = train(
-            learner,
-            evaluate=parts.validation_growth,
-            params=parts.recipe.training,
-            folder=run.checkpoint(seed),
-            should_stop=channel.should_stop,
-            on_progress=channel.send,
-            logger=run_logger(run.log, seed=seed),
-            scalars=scalars,
-        )
-    score = result.best_score if result.best_step >= 0 else None
-    return SeedSummary(seed, result.best_step, score, result.steps, result.seconds, result.history, result.warnings)
+    return train_learner(run, seed, parts, parts.recipe.training, channel)
 
 
 def train_run(
@@ -115,19 +96,13 @@ def train_run(
     Raises:
         Interrupted: Ctrl-C; the same call goes on. The bundle then holds the best weights so far of the seeds that have some.
     """
-    recipe = load_run(run)
-    seeds, wanted = recipe.training.seeds, recipe.training.workers
-    workers = max(1, available_cores() // recipe.training.threads) if wanted == "auto" else wanted
-    tasks = [(str(run.path), seed) for seed in seeds]
-    try:
-        summaries = fan_out(
-            train_seed, tasks, workers=min(workers, len(tasks)), on_progress=lambda number, told: on_progress(seeds[number], told)
-        )
-    except Interrupted:
-        save_portfolio_bundle(run, complete=False)
-        raise
-    save_portfolio_bundle(run, complete=True)
-    write_json(run.path / "training.json", {"seeds": [vars(summary) for summary in summaries]})
+    [summaries] = train_seeds(
+        [run],
+        [load_run(run)],
+        train_seed,
+        lambda run, finished: save_portfolio_bundle(run, complete=finished),
+        lambda _run, seed, told: on_progress(seed, told),
+    )
     return summaries
 
 
