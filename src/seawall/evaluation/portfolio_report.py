@@ -14,10 +14,8 @@ from seawall.evaluation.figures import costs_figure, equity_figure, interval_fig
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.page import number, render
 from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
-from seawall.evaluation.verdict import percent, rival_title
+from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES, percent, rival_title
 
-_TITLES = {"evidence": "Evidence of skill", "none": "No evidence of skill", "not judged": "Not judged"}
-_CLASSES = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
 _MOST_POINTS = 2_000
 _COLOURS = (
     "#3b7ddd", "#dd7f2b", "#2a9d6f", "#9a5fc4", "#e0a100", "#d1495b", "#5f9ac4", "#c4a15f", "#5fc49a", "#c45f9a", "#7a8f3b",
@@ -56,8 +54,8 @@ def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recip
         "portfolio.html.j2",
         figures,
         **{key: document[key] for key in ("run", "test", "verdict", "seeds")},
-        verdict_title=_TITLES[judgement.level],
-        verdict_class=_CLASSES[judgement.level],
+        verdict_title=LEVEL_TITLES[judgement.level],
+        verdict_class=LEVEL_CLASSES[judgement.level],
         rows=_rows(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],

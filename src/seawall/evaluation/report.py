@@ -16,10 +16,8 @@ from seawall.core.files import write_text
 from seawall.evaluation.figures import costs_figure, equity_figure, exposure_figure, interval_figure, price_figure, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledgers
-from seawall.evaluation.verdict import percent, rival_title
+from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES, percent, rival_title
 
-_TITLES = {"evidence": "Evidence of skill", "none": "No evidence of skill", "not judged": "Not judged"}
-_CLASSES = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
 _LONG_ITEMS = 8
 
 
@@ -47,8 +45,8 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
     data, long_data = _data_facts(document)
     return template.render(
         **{key: document[key] for key in ("run", "test", "seeds", "verdict", "guards", "settings")},
-        verdict_title=_TITLES[judgement.level],
-        verdict_class=_CLASSES[judgement.level],
+        verdict_title=LEVEL_TITLES[judgement.level],
+        verdict_class=LEVEL_CLASSES[judgement.level],
         cards=_cards(document),
         columns=_COLUMNS,
         rows=_table_rows(document),

@@ -24,6 +24,14 @@ from seawall.core.params import Params
 from seawall.evaluation.bootstrap import Difference, Interval
 
 Level = Literal["evidence", "none", "not judged"]
+LEVEL_TITLES: dict[str, str] = {
+    "evidence": "Evidence of skill",
+    "none": "No evidence of skill",
+    "not judged": "Not judged",
+}
+"""What a page calls each level."""
+LEVEL_CLASSES: dict[str, str] = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
+"""The style that a page gives it."""
 
 
 class VerdictParams(Params):

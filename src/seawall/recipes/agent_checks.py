@@ -59,6 +59,12 @@ def fresh_guards(recipe: Recipe) -> GuardChain | None:
     return guard_chain(named) if named else None
 
 
+def shown_guards(recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns of the guards' state that a decision sees."""
+    guards = fresh_guards(recipe)
+    return guards.state_names if guards is not None and recipe.environment.guard_columns else ()
+
+
 def check_stages(recipe: Recipe) -> None:
     """Refuse a pre-trained encoder to what cannot use one.
 
@@ -94,8 +100,7 @@ def _check_dqn(recipe: Recipe) -> None:
 
 
 def _check_exact(recipe: Recipe) -> None:
-    environment, guards = recipe.environment, fresh_guards(recipe)
-    shown = guards.state_names if guards is not None and environment.guard_columns else ()
+    environment, shown = recipe.environment, shown_guards(recipe)
     try:
         check_exact(environment.action_scheme(), recipe.costs, recipe.simulator, environment.account_columns, shown)
     except ConfigError as error:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from torch import nn
-
 from seawall.agents.bundle import Bundle, check_compatible
 from seawall.agents.state import load_weights
 from seawall.core.market import Market
@@ -18,7 +16,7 @@ from seawall.features.registry import feature_set
 from seawall.guards.chain import GuardChain
 from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.registry import NetworkShape
-from seawall.recipes.agent_checks import fresh_guards
+from seawall.recipes.agent_checks import fresh_guards, shown_guards
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.learners import LEARNERS, AgentParts
 from seawall.recipes.pretrained import embedded, freeze
@@ -65,7 +63,7 @@ class Parts:
     @property
     def account_names(self) -> tuple[str, ...]:
         """Columns of the account row: account features, then the guards' state where it is shown."""
-        return (*self.recipe.environment.account_columns, *self.desk(1).state_names)
+        return (*self.recipe.environment.account_columns, *shown_guards(self.recipe))
 
     @property
     def shape(self) -> NetworkShape:
@@ -77,14 +75,14 @@ class Parts:
             n_actions=len(self.scheme.action_names),
         )
 
-    def network(self, seed: int) -> nn.Module:
+    def network(self, seed: int) -> Any:
         """Return a network with that seed's initial weights; in two stages the frozen encoder's are still to come."""
         network = self.agent.network(self, seed)
         return network if self.recipe.pretraining is None else freeze(network)
 
     def frozen_encoder(self, seed: int) -> FrozenEncoder:
         """Return the encoder of a recipe in two stages, with the weights that it keeps, or a seed's before there are any."""
-        network: Any = self.network(seed)
+        network = self.network(seed)
         if self.encoder is not None:
             self.encoder.copy_into(network.actor_encoder)
         return network.actor_encoder
@@ -97,15 +95,14 @@ class Parts:
             return self.dataset.market, window
         return embedded(self.dataset, self.frozen_encoder(0), window), 1
 
-    def starting_network(self, seed: int) -> nn.Module:
+    def starting_network(self, seed: int) -> Any:
         """Return a network with the weights that a seed's training starts from."""
         network = self.network(seed)
         if self.start is not None:
             number = self.recipe.training.seeds.index(seed) % len(self.start.members)
             load_weights(network, self.start.members[number], f"member {number} of the run started from")
         if self.encoder is not None:
-            staged: Any = network
-            self.encoder.copy_into(staged.actor_encoder)
+            self.encoder.copy_into(network.actor_encoder)
         return network
 
     def untrained_policy(self, seed: int) -> Policy:

@@ -80,12 +80,12 @@ def _network_policy(parts: Parts, network: ActorCritic) -> NetworkPolicy:
 
 def _ppo(parts: Parts, seed: int) -> PPO:
     params = agent_params(parts.recipe)
-    return PPO(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
+    return PPO(training_env(parts, params.n_envs, seed), parts.starting_network(seed), params, **_common(parts, seed))
 
 
 def _dqn(parts: Parts, seed: int) -> DQN:
     params = agent_params(parts.recipe)
-    return DQN(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
+    return DQN(training_env(parts, params.n_envs, seed), parts.starting_network(seed), params, **_common(parts, seed))
 
 
 def _q_network(parts: Parts, seed: int) -> QNetwork:
@@ -111,11 +111,7 @@ def _exact(parts: Parts, seed: int) -> ExactGradient:
         parts.account_names,
     )
     device = resolve_device(recipe.device)
-    return ExactGradient(_starting(parts, seed), agent_params(recipe), problem, seed=seed, device=device)
-
-
-def _starting(parts: Parts, seed: int) -> Any:
-    return parts.starting_network(seed)
+    return ExactGradient(parts.starting_network(seed), agent_params(recipe), problem, seed=seed, device=device)
 
 
 def _common(parts: Parts, seed: int) -> dict[str, Any]:
@@ -125,7 +121,7 @@ def _common(parts: Parts, seed: int) -> dict[str, Any]:
 
 def _replay_ppo(parts: Parts, seed: int) -> ReplayPPO:
     params = agent_params(parts.recipe)
-    return ReplayPPO(training_env(parts, params.n_envs, seed), _starting(parts, seed), params, **_common(parts, seed))
+    return ReplayPPO(training_env(parts, params.n_envs, seed), parts.starting_network(seed), params, **_common(parts, seed))
 
 
 # The libraries of the zoo come with an extra, and are loaded where they are needed.
