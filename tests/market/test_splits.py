@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from seawall.core.errors import ConfigError, DataError
-from seawall.market.splits import Split, SplitParams, chronological_split
+from seawall.market.splits import Split, SplitParams, chronological_split, purge_rows
 
 
 def test_a_hundred_usable_rows_are_shared_70_15_15():
@@ -72,3 +72,20 @@ def test_a_split_with_a_part_missing_is_refused():
     del saved["validation"]
     with pytest.raises(DataError, match="not whole"):
         Split.from_dict(saved)
+
+
+def test_a_purge_is_window_and_horizon_and_where_training_follows_the_test_the_warm_up():
+    assert (purge_rows(12, 1), purge_rows(12, 20, 48)) == (13, 80)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((0, 1), "window is 0; allowed: a whole number of 1 or more"),
+        ((1, -1), "horizon is -1; allowed: a whole number of 0 or more"),
+        ((1, 1, 2.5), "warmup is 2.5; allowed: a whole number of 0 or more"),
+    ],
+)
+def test_a_purge_of_no_whole_numbers_is_refused(numbers, words):
+    with pytest.raises(ConfigError, match=words):
+        purge_rows(*numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -13,8 +14,8 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import RowRange
 from seawall.core.params import Params
 
-# A range needs one row to decide at and one to mark.
-_LEAST_ROWS = 2
+LEAST_ROWS = 2
+"""Rows that a part has at least: one to decide at and one to mark."""
 # Fractions are decimal, rows are counted: 0.29 * 100 must give 29 rows, although it is 28.999... in binary.
 _ROUNDING = 1e-9
 
@@ -68,6 +69,38 @@ class Split:
             raise DataError(f"saved split {dict(saved)} is not whole: train, validation, test and purge are needed") from error
 
 
+def purge_rows(window: int, horizon: int, warmup: int = 0) -> int:
+    """Return how many rows to leave unused between two parts, so that no row of one part is seen from the other.
+
+    Args:
+        window: Rows that a decision sees, its own among them; at least 1.
+        horizon: Rows after its own that a reward or label reads; at least 0.
+        warmup: Rows before its own that a feature reads. It counts where training rows follow test rows: their features
+            remember the test. Where every part is older than the next, as in `chronological_split`, the older part is the
+            newer one's past, which a live trader knows too, and 0 is right.
+
+    Returns:
+        Window + horizon + warm-up.
+
+    Raises:
+        ConfigError: One of them is negative or no whole number.
+    """
+    for name, value, least in (("window", window, 1), ("horizon", horizon, 0), ("warmup", warmup, 0)):
+        whole_rows(name, value, least)
+    return window + horizon + warmup
+
+
+def whole_rows(name: str, value: object, least: int = 0) -> int:
+    """Return a number of rows.
+
+    Raises:
+        ConfigError: It is no whole number, or less than `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise ConfigError(f"{name} is {value!r}; allowed: a whole number of {least} or more")
+    return int(value)
+
+
 def chronological_split(first_row: int, n_rows: int, params: SplitParams, purge: int) -> Split:
     """Cut rows ``first_row .. n_rows - 1`` into three ranges, oldest first.
 
@@ -92,7 +125,7 @@ def chronological_split(first_row: int, n_rows: int, params: SplitParams, purge:
             raise ConfigError(f"{name} is {value}; allowed: 0 or more")
     shares = (params.train, params.validation, params.test)
     usable = n_rows - first_row - 2 * purge
-    needed = max(math.ceil(_LEAST_ROWS / share - _ROUNDING) for share in shares)
+    needed = max(math.ceil(LEAST_ROWS / share - _ROUNDING) for share in shares)
     if usable < needed:
         raise DataError(
             f"{n_rows} rows are too few to split: {first_row + 2 * purge + needed} are required "

@@ -25,7 +25,7 @@ from seawall.features.scaling.scaler import Scaler, ScalingKind
 from seawall.market.checks.quality import apply_quality
 from seawall.market.checks.report import QualityReport
 from seawall.market.files import infer_identity, read_bars
-from seawall.market.splits import Split, chronological_split
+from seawall.market.splits import Split, chronological_split, purge_rows
 from seawall.market.storage.store import Store
 from seawall.market.synthetic.known import planted_edge_bars
 from seawall.market.synthetic.regimes import regime_bars
@@ -181,7 +181,7 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
             f"required ({warmup} to warm up, {window} for a window)"
         )
     block, cache_notes = cached_features(bars, columns, timeframe, data_root)
-    split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge=window + recipe.simulator.reward.horizon)
+    split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge_rows(window, recipe.simulator.reward.horizon))
     notes = (*found.notes, *_foresight_notes(columns), *_trends_notes(recipe, trends, columns), *cache_notes)
     return Featured(bars, found.quality, timeframe, columns, block, split, marker, found.origin, trends, notes)
 
