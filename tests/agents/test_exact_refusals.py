@@ -77,6 +77,11 @@ def test_costs_that_are_drawn_for_episodes_are_refused():
         check_exact(SCHEME, costs, SimulatorParams(), ("target",))
 
 
+def test_orders_that_fill_in_part_are_refused():
+    with pytest.raises(ConfigError, match=r"costs.fill_ratio is 0.5, so that orders fill in part; allowed: 1"):
+        check_exact(SCHEME, CostParams(fill_ratio=0.5), SimulatorParams(), ("target",))
+
+
 def test_account_columns_of_the_past_and_guards_that_remember_are_refused():
     columns = ("exposure", "unrealised", "drawdown", "held_bars", "target")
     found = exact_refusals(SCHEME, CostParams(), SimulatorParams(), columns, ("signal_1_ago",))

@@ -46,6 +46,7 @@ KITS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "full costs": (COSTS, {}, False),
     "everything": (COSTS, EVERYTHING, False),
     "everything with terms": (COSTS, LATE, True),
+    "filled in part": ({**COSTS, "fill_ratio": 0.3}, EVERYTHING, False),
 }
 
 

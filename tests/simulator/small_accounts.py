@@ -96,13 +96,14 @@ def account(
     start: float = 0.0,
     rows: tuple[int, int] | None = None,
     factors: tuple[float, float, float] | None = None,
+    n: int = 1,
     **settings: Any,
 ) -> Simulator:
-    """An account of 1000 at the close of the first row, flat or holding an exposure."""
-    simulator = Simulator(market, 1, costs, settings_of(terms=terms, **settings), terms=terms)
+    """An account of 1000 at the close of the first row, flat or holding an exposure; or n of them alike."""
+    simulator = Simulator(market, n, costs, settings_of(terms=terms, **settings), terms=terms)
     first, stop = rows or (0, len(market))
-    factor = None if factors is None else np.array(factors)[:, None]
-    simulator.reset(np.array([0]), np.array([first]), np.array([stop]), np.array([start]), factor)
+    factor = None if factors is None else np.tile(np.array(factors)[:, None], n)
+    simulator.reset(np.arange(n), np.full(n, first), np.full(n, stop), np.full(n, start), factor)
     return simulator
 
 

@@ -87,6 +87,7 @@ def test_the_snippet_of_the_design_loads_as_it_is_and_says_all_of_its_symbol(tmp
         "taker_bps": 2.5,
         "spread_bps": 2.0,
         "slippage": {"model": "proportional", "base_bps": 0.5, "volatility_multiplier": 1.0, "size_impact": 0.1},
+        "fill_ratio": 1.0,
     }
     # It replaces the shipped one as a whole, and says nothing of financing.
     assert costs.financing.long_apr == 0.0
@@ -138,7 +139,7 @@ def test_stress_multiplies_spread_and_every_part_of_the_slippage_and_leaves_the_
     assert parts == pytest.approx((0.5 * slippage, slippage, 0.1 * slippage), rel=1e-15)
     rest = {"taker_bps", "maker_bps", "financing", "funding", "randomization"}
     assert under.model_dump(include=rest) == calm.model_dump(include=rest)
-    assert load_costs().presets[name].fill_ratio == filled
+    assert under.fill_ratio == load_costs().presets[name].fill_ratio == filled
 
 
 def test_a_preset_of_one_s_own_reaches_commissions_and_rebates(tmp_path):
@@ -146,6 +147,11 @@ def test_a_preset_of_one_s_own_reaches_commissions_and_rebates(tmp_path):
     under = catalogue.stressed(CostParams(taker_bps=5.0, maker_bps=-1.0, spread_bps=3.0), "dear")
     assert (under.taker_bps, under.maker_bps, under.spread_bps) == (20.0, -4.0, 3.0)
     assert catalogue.stressed(CostParams(taker_bps=5.0), "dear").maker_bps is None
+
+
+def test_the_share_that_fills_shrinks_under_stress_and_not_with_a_multiple_of_the_costs():
+    assert stressed(CostParams(fill_ratio=0.6), "flash_crash").fill_ratio == 0.3
+    assert CostParams(fill_ratio=0.6).scaled(2.0).fill_ratio == CostParams(fill_ratio=0.6).scaled(0.0).fill_ratio == 0.6
 
 
 def test_stress_that_is_unknown_or_leaves_what_is_allowed_is_refused():

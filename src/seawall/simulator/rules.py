@@ -15,7 +15,7 @@ from seawall.market.hours.sessions import WINDOWS
 from seawall.simulator.costs.params import MOST_SLIPPAGE, CostParams
 from seawall.simulator.kernel import layout as at
 from seawall.simulator.kernel.layout import Bars, Flags, Rules
-from seawall.simulator.settings import SessionParams, SimulatorParams
+from seawall.simulator.settings import OrderParams, SessionParams, SimulatorParams
 
 _PER_BPS = 1e-4
 _YEAR_MS = 365.0 * 86_400_000.0
@@ -48,6 +48,7 @@ def rules_of(costs: CostParams, params: SimulatorParams) -> Rules:
         short_apr=costs.financing.short_apr,
         funding=costs.funding.rate_bps * _PER_BPS,
         participation=math.inf if orders.participation is None else orders.participation,
+        fill_ratio=costs.fill_ratio,
         max_drawdown=params.max_drawdown,
         from_peak=params.drawdown_reference == "peak",
         close_at_end=params.close_at_end,
@@ -77,10 +78,15 @@ def flags_of(costs: CostParams, params: SimulatorParams, *, terms: bool) -> Flag
         rebalance=on(orders.rebalance != "on_change"),
         exits=on(params.has_exits or terms),
         terms=on(terms),
-        lots=on(orders.lot_size > 0.0 or orders.min_notional > 0.0 or orders.participation is not None),
+        lots=on(_cut(costs, orders)),
         session=on(session.matters),
         closing=on(params.max_drawdown < 1.0 or params.close_at_end or bool(session.flat)),
     )
+
+
+def _cut(costs: CostParams, orders: OrderParams) -> bool:
+    """Say whether orders are cut into lots, or fill in part."""
+    return orders.lot_size > 0.0 or orders.min_notional > 0.0 or orders.participation is not None or costs.fill_ratio < 1.0
 
 
 def bars_of(market: Market, costs: CostParams, params: SimulatorParams, flags: Flags) -> Bars:

@@ -147,6 +147,8 @@ def _of_simulator(simulator: SimulatorParams) -> Iterator[str]:
 def _of_costs(costs: CostParams) -> Iterator[str]:
     if any(costs.randomization.sigmas):
         yield f"costs.randomization draws costs for each episode, {costs.randomization.sigmas}; allowed: 0, there are no episodes"
+    if costs.fill_ratio < 1.0:
+        yield f"costs.fill_ratio is {costs.fill_ratio}, so that orders fill in part; allowed: 1 in training"
 
 
 def _of_account(columns: tuple[str, ...], guard_columns: tuple[str, ...]) -> Iterator[str]:

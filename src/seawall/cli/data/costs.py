@@ -22,7 +22,7 @@ _COLUMNS = ("costs of", "taker", "maker", "spread", "slippage", "long / short AP
 _LEGEND = """
 Taker, maker, spread, slippage and funding in basis points; a market order pays half of the spread.
 |r|: the last closed bar's move. size: traded value over equity. Deviations: of the factors on commission, spread and slippage that
-a training episode draws; judging draws none. Filled: told with the preset; orders are filled whole all the same.
+a training episode draws; judging draws none. Filled: the share of what an order still wants that fills at each attempt.
 """
 
 

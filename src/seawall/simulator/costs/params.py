@@ -61,7 +61,10 @@ class RandomizationParams(Params):
 
 
 class CostParams(Params):
-    """Costs of one symbol. Those of a fill are in basis points of its notional; a round trip pays them twice."""
+    """Costs of one symbol. Those of a fill are in basis points of its notional; a round trip pays them twice.
+
+    How much of an order fills at once stands beside them: it is the venue's, as they are, and bad times change it with them.
+    """
 
     taker_bps: float = Field(
         default=10.0, ge=0.0, le=_HIGHEST_BPS, description="Commission per side of an order that fills at once, in basis points"
@@ -80,6 +83,13 @@ class CostParams(Params):
     funding: FundingParams = Field(default=FundingParams(), description="Payments between longs and shorts of a perpetual contract")
     randomization: RandomizationParams = Field(
         default=RandomizationParams(), description="Costs drawn anew for each training episode; judging never draws"
+    )
+
+    fill_ratio: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="Share of what an order still wants that fills at each attempt; the rest works on. 1: orders fill whole",
     )
 
     @property
@@ -109,7 +119,7 @@ class CostParams(Params):
         return self.taker_rate + self.half_spread_rate + (MOST_SLIPPAGE if varies else self.slippage.base_bps * _PER_BPS)
 
     def scaled(self, multiple: float) -> CostParams:
-        """Return these costs with those of fills times a multiple, as in a break-even search; financing and funding stay.
+        """Return these costs with those of fills times a multiple, as in a break-even search; the others and `fill_ratio` stay.
 
         Args:
             multiple: At least 0; 0 trades for free.

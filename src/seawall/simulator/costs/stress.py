@@ -1,4 +1,4 @@
-"""What costs become in bad times: factors on those of a fill."""
+"""What costs become in bad times: factors on those of a fill, and on how much of an order fills at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST = 1_000.0
 
 
 class StressPreset(Params):
-    """Factors on the costs of a fill. Financing, funding and randomization stay as they are."""
+    """Factors on the costs of a fill and on the share of an order that fills. Financing, funding and randomization stay."""
 
     commission_multiple: float = Field(default=1.0, ge=0.0, le=_MOST, description="Factor on both commissions")
     spread_multiple: float = Field(default=1.0, ge=0.0, le=_MOST, description="Factor on the spread")
@@ -21,7 +21,7 @@ class StressPreset(Params):
         default=1.0,
         gt=0.0,
         le=1.0,
-        description="Share of an order that is filled; no cost, so that it is told with the preset and not applied to costs",
+        description="Factor on costs.fill_ratio, the share of what an order still wants that fills at each attempt",
     )
 
     def applied(self, costs: CostParams, name: str) -> CostParams:
@@ -38,6 +38,7 @@ class StressPreset(Params):
         values["taker_bps"] = costs.taker_bps * self.commission_multiple
         values["maker_bps"] = None if costs.maker_bps is None else costs.maker_bps * self.commission_multiple
         values["spread_bps"] = costs.spread_bps * self.spread_multiple
+        values["fill_ratio"] = costs.fill_ratio * self.fill_ratio
         for part in ("base_bps", "volatility_multiplier", "size_impact"):
             values["slippage"][part] = getattr(slippage, part) * self.slippage_multiple
         try:

@@ -14,6 +14,8 @@ from seawall.simulator.kernel.layout import Flags, Rules
 
 _ROUNDING = 1e-9
 """Share of a lot by which a quantity may miss the next whole lot and still be taken for it."""
+SMALL_ORDER = 0.01
+"""An order, or the rest of one, worth no more than this share of the equity fills whole, or some would be left for ever."""
 
 
 class Book(NamedTuple):
@@ -133,6 +135,12 @@ def whole_lots(units: float, lot: float) -> float:
 
 
 @njit(cache=True, error_model="numpy", inline="always")
+def _room_for(units: float, room: float, small: float, rules: Rules) -> float:
+    """Return the most units of an order that fill at once, where those of a small one all do."""
+    return min(room, max(rules.fill_ratio * units, rules.lot)) if rules.fill_ratio < 1.0 and units > small else room
+
+
+@njit(cache=True, error_model="numpy", inline="always")
 def rebalanced(book: Book, price: float, target: float, rate: float, room: float, rules: Rules, flags: Flags) -> Trade:
     """Return the trade that brings the exposure after costs to the target.
 
@@ -156,6 +164,7 @@ def rebalanced(book: Book, price: float, target: float, rate: float, room: float
         # Leaving the market is never a matter of lots.
         units = abs(book.quantity) if target == 0.0 else whole_lots(notional / price, rules.lot)
         units = 0.0 if target != 0.0 and units * price < rules.min_notional else units
+        room = _room_for(units, room, SMALL_ORDER * left / price, rules)
         partial = units > room
         units = whole_lots(room, rules.lot) if partial else units
         quantity = 0.0 if target == 0.0 and not partial else book.quantity + side * units

@@ -107,6 +107,7 @@ class Rules(NamedTuple):
         short_apr: A year's interest on a unit of short value.
         funding: What a unit of signed value pays at each time.
         participation: Largest share of a bar's volume that an order takes.
+        fill_ratio: Share of what an order still wants that fills at once.
         max_drawdown: Loss at which an episode ends, as a share of the reference.
         from_peak: Whether that is the highest equity, rather than that at the start.
         close_at_end: Whether a position is closed at the last close of its episode.
@@ -130,6 +131,7 @@ class Rules(NamedTuple):
     short_apr: float
     funding: float
     participation: float
+    fill_ratio: float
     max_drawdown: float
     from_peak: bool
     close_at_end: bool
@@ -147,7 +149,7 @@ class Flags(NamedTuple):
         rebalance: Trades also at an unchanged target.
         exits: Take-profit, stop-loss or trailing stop.
         terms: Orders with their own limit, take-profit and stop-loss.
-        lots: Lots, least notional and participation.
+        lots: Lots, least notional, participation and the share of an order that fills at once.
         session: Rows without orders, or to be left flat.
         closing: Positions closed at a close: at a drawdown, the end or a session's end.
     """

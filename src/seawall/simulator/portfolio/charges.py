@@ -14,8 +14,8 @@ from seawall.simulator.costs.params import CostParams
 _PER_BPS = 1e-4
 PAID = frozenset({"taker_bps", "maker_bps", "spread_bps", "slippage.base_bps"})
 """Settings that portfolios take. Their orders fill at once, so that no maker's commission is ever due."""
-_KINDS = frozenset({"slippage.model", "funding.every_hours"})
-"""Settings that say how another one is meant, and cost nothing by themselves."""
+_KINDS = frozenset({"slippage.model", "funding.every_hours", "fill_ratio"})
+"""Settings that say how another one is meant, or how much is filled, and cost nothing by themselves."""
 
 
 def rates_of(symbols: tuple[str, ...], costs: CostParams | Mapping[str, CostParams]) -> np.ndarray:
@@ -28,7 +28,7 @@ def rates_of(symbols: tuple[str, ...], costs: CostParams | Mapping[str, CostPara
     Raises:
         ConfigError: An asset has no costs, or a setting asks for costs that portfolios do not have; both are named.
     """
-    each = {symbol: costs for symbol in symbols} if isinstance(costs, CostParams) else dict(costs)
+    each = _by_symbol(symbols, costs)
     missing = [symbol for symbol in symbols if symbol not in each]
     if missing:
         raise ConfigError(f"costs have no entry for {', '.join(missing)}; allowed: one for each of {', '.join(symbols)}")
@@ -39,6 +39,26 @@ def rates_of(symbols: tuple[str, ...], costs: CostParams | Mapping[str, CostPara
     ).T
     keep = 1.0 - fees - spreads - slips
     return np.stack([fees, spreads, slips, keep, 1.0 / keep])
+
+
+def fill_ratio_of(symbols: tuple[str, ...], costs: CostParams | Mapping[str, CostParams]) -> float:
+    """Return the share of each trade that is filled.
+
+    Args:
+        symbols: The assets, each with costs.
+        costs: Costs of a fill, of all assets or by symbol.
+
+    Raises:
+        ConfigError: Assets differ in it: what one does not sell pays for what another buys.
+    """
+    ratios = {symbol: each.fill_ratio for symbol, each in _by_symbol(symbols, costs).items() if symbol in symbols}
+    if len(set(ratios.values())) > 1:
+        raise ConfigError(f"costs.fill_ratio is {ratios}; allowed: one for all assets, as what is sold pays for what is bought")
+    return next(iter(ratios.values()))
+
+
+def _by_symbol(symbols: tuple[str, ...], costs: CostParams | Mapping[str, CostParams]) -> dict[str, CostParams]:
+    return {symbol: costs for symbol in symbols} if isinstance(costs, CostParams) else dict(costs)
 
 
 def _refuse_others(symbol: str, costs: CostParams) -> None:

@@ -62,6 +62,8 @@ from seawall.simulator.portfolio.layout import (
 )
 
 ENDED, STILL, TRADING = range(3)
+SMALL_TRADES = 0.01
+"""Trades of a bar that are together worth no more than this share of the equity fill whole."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -156,7 +158,40 @@ def _share_out(size: int, lanes: Lanes, band: float) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: np.ndarray) -> None:
+def _fill_in_part(cash: np.ndarray, size: int, lanes: Lanes, fill_ratio: float) -> None:
+    """Turn shares of what is left after whole trades, and what is left, into those after a part of each trade.
+
+    With f the part, that is f κ + (1 − f) (cash + Σ v): every trade and its cost is a part f of the whole one. Trades that are
+    small together are filled whole, or some would be left for ever.
+
+    Args:
+        cash: Cash before the trade, shape (size,).
+        size: Accounts in the lanes.
+        lanes: Their values and shares, all that they are worth, at WHOLE, and what whole trades leave, at LEFT.
+        fill_ratio: The part.
+    """
+    whole, left, part = lanes.sums[WHOLE, :size], lanes.sums[LEFT, :size], lanes.sums[WEIGHT, :size]
+    there = lanes.sums[BROUGHT, :size]
+    part[:] = 0.0
+    there[:] = cash
+    for asset in range(len(lanes.values)):
+        values, shares = lanes.values[asset, :size], lanes.shares[asset, :size]
+        for lane in range(size):
+            part[lane] += abs(left[lane] * shares[lane] - values[lane])
+            there[lane] += values[lane]
+    for lane in range(size):
+        part[lane] = fill_ratio if part[lane] > SMALL_TRADES * whole[lane] else 1.0
+        there[lane] = part[lane] * left[lane] + (1.0 - part[lane]) * there[lane]
+    for asset in range(len(lanes.values)):
+        values, shares = lanes.values[asset, :size], lanes.shares[asset, :size]
+        for lane in range(size):
+            new = part[lane] * left[lane] * shares[lane] + (1.0 - part[lane]) * values[lane]
+            shares[lane] = new / there[lane] if there[lane] > 0.0 else 0.0
+    left[:] = there
+
+
+@njit(cache=True, error_model="numpy")
+def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: np.ndarray, fill_ratio: float) -> None:
     """Trade accounts to the shares that `_share_out` found, at the open, and book what it cost.
 
     Args:
@@ -165,11 +200,14 @@ def _rebalance(accounts: Accounts, first: int, size: int, lanes: Lanes, rates: n
         size: Accounts in the lanes.
         lanes: Their opens, values and shares.
         rates: As in `Bars`.
+        fill_ratio: As in `Rules`.
     """
     last = first + size
     cash, fee, spread = accounts.money[CASH, first:last], accounts.money[FEE, first:last], accounts.money[SPREAD, first:last]
     slippage, total = accounts.money[SLIPPAGE, first:last], accounts.money[TRADED_NOTIONAL, first:last]
     left_after_costs(cash, size, lanes, rates)
+    if fill_ratio < 1.0:
+        _fill_in_part(cash, size, lanes, fill_ratio)
     left = lanes.sums[LEFT, :size]
     cash[:] = left
     for asset in range(len(lanes.values)):
@@ -283,7 +321,7 @@ def _advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, span:
         _open(accounts, first, size, lanes)
         if trading > 0:
             _share_out(size, lanes, rules.band)
-            _rebalance(accounts, first, size, lanes, bars.rates)
+            _rebalance(accounts, first, size, lanes, bars.rates, rules.fill_ratio)
         _close(accounts, first, size, lanes)
         _book(accounts, first, size, lanes, rules)
 

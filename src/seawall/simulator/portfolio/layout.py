@@ -76,12 +76,14 @@ class Rules(NamedTuple):
         band: Assets whose share is off by no more are left alone.
         stop_drawdown: Loss at which the episode ends, as a share of the reference; 1 never.
         from_peak: Whether that loss is measured from the highest equity, rather than from the start.
+        fill_ratio: Share of each trade that is filled; the rest waits for the next rebalancing.
     """
 
     every: int
     band: float
     stop_drawdown: float
     from_peak: bool
+    fill_ratio: float
 
 
 class Lanes(NamedTuple):

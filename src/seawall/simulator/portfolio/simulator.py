@@ -21,7 +21,7 @@ from seawall.simulator.compiled import heed_sources
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.portfolio import accounts, kernel, layout
 from seawall.simulator.portfolio.accounts import fill_portfolio_rows
-from seawall.simulator.portfolio.charges import rates_of
+from seawall.simulator.portfolio.charges import fill_ratio_of, rates_of
 from seawall.simulator.portfolio.rewards import PORTFOLIO_REWARDS, BarGrowth, RewardName
 
 heed_sources(layout, kernel, accounts)
@@ -118,11 +118,12 @@ class PortfolioSimulator:
         Args:
             panel: The assets. One without a bar of its own (``stale``) cannot be traded at that bar.
             n: Number of accounts, N.
-            costs: Costs of a fill, of all assets or by symbol: commission, spread and base slippage.
+            costs: Costs of a fill, of all assets or by symbol: commission, spread and base slippage; and, one for all assets, the
+                share of each trade that is filled.
             params: Settings of the accounts.
 
         Raises:
-            ConfigError: `n` is below 1, or an asset has no costs, or some that portfolios do not charge.
+            ConfigError: `n` is below 1, or an asset has no costs, or some that portfolios do not charge, or fills in another part.
             DataError: A price is not a positive number.
         """
         if n < 1:
@@ -135,8 +136,9 @@ class PortfolioSimulator:
         self._plain = chosen.reward == "log_growth" and not chosen.excess_weight
         self._threads = min(chosen.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1
         self._rules = layout.Rules(
-            chosen.rebalance_every, chosen.no_trade_band, chosen.stop_drawdown, chosen.drawdown_reference == "peak"
-        )
+            chosen.rebalance_every, chosen.no_trade_band, chosen.stop_drawdown, chosen.drawdown_reference == "peak",
+            fill_ratio_of(panel.symbols, costs),
+        )  # fmt: skip
         room = layout.width(n)
         self._accounts = layout.Accounts(
             np.zeros((layout.MONEY, room)), np.zeros((self.assets, room)), np.zeros((self.assets, room)),
