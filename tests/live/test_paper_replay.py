@@ -25,6 +25,7 @@ from seawall.live.replay import ReplayFeed
 from seawall.live.tail import ClosedBar, MarketTail
 from seawall.market.synthetic.regimes import RegimeParams, regime_bars
 from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.catalogue import stressed
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.settings import SimulatorParams
@@ -108,6 +109,7 @@ SETTINGS = {
             }
         ),
     ),
+    "a flash crash": (stressed(CostParams(), "flash_crash"), SimulatorParams()),
     "lots that fill in part": (
         CostParams(),
         SimulatorParams.model_validate({"orders": {"lot_size": 0.01, "participation": 0.0001}}),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from peers.case_files import Answer, Case, Settings
-from seawall.simulator.costs.params import CostParams
-from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.costs.params import CostParams, SlippageParams
+from seawall.simulator.settings import OrderParams, SessionParams, SimulatorParams
 from seawall.simulator.simulator import OrderTerms, Simulator
 from simulator.small_markets import market_of, random_prices
 
@@ -16,6 +16,8 @@ COSTS = 0.0012
 """Commission and half-spread together: peers without a spread are charged both as their commission."""
 SEEDS = {1: 500, 2: 1_000, 3: 2_000}
 """Rows of the random bars of each seed."""
+ASIA = 9
+"""The window of that name is 00:00 to 09:00 in UTC on weekdays all year, as Tokyo has no summer time."""
 LONG_FLAT, LONG_SHORT = (0.0, 1.0), (-1.0, 0.0, 1.0)
 BRACKET = {"stop_loss": 0.02, "take_profit": 0.03}
 EVERY = ("vectorbt", "backtesting", "nautilus")
@@ -68,7 +70,12 @@ def costs_of(settings: Settings) -> CostParams:
     rests = settings.limit > 0.0 or settings.take_profit > 0.0
     whole = settings.commission * 1e4
     half_spread = 0.0 if rests else whole / 6.0
-    return CostParams(taker_bps=whole - half_spread, maker_bps=settings.maker_commission * 1e4, spread_bps=2.0 * half_spread)
+    return CostParams(
+        taker_bps=whole - half_spread,
+        maker_bps=settings.maker_commission * 1e4,
+        spread_bps=2.0 * half_spread,
+        slippage=SlippageParams(base_bps=settings.slippage_base * 1e4, volatility_multiplier=settings.slippage_volatility),
+    )
 
 
 def ours(case: Case) -> Answer:
@@ -80,6 +87,8 @@ def ours(case: Case) -> Answer:
         stop_loss_bps=settings.stop_loss * 1e4,
         take_profit_bps=settings.take_profit * 1e4,
         trailing_stop_bps=settings.trailing_stop * 1e4,
+        orders=OrderParams(lot_size=settings.lot),
+        session=SessionParams(windows=("asia",), flat=("session_end",)) if settings.hours else SessionParams(),
     )
     simulator = Simulator(market, 1, costs_of(settings), params, terms=settings.limit > 0.0)
     simulator.reset(np.array([0]), np.array([0]), np.array([rows]))
@@ -166,4 +175,38 @@ def limits() -> dict[str, Asked]:
         all_rest = replace(two_rates, exits_rest=True)
         cases[f"limit-exits-{seed}"] = Asked(Case(bars(seed, gaps=False), in_turns(seed, rows), all_rest), ("nautilus",))
         cases[f"limit-maker-{seed}"] = Asked(Case(bars(seed, gaps=False), wanted, two_rates), ("nautilus",))
+    return cases
+
+
+def lots() -> dict[str, Asked]:
+    """Orders at the next open in whole units, of which the equity buys a hundred, with reversals."""
+    cases = {}
+    for seed, rows in SEEDS.items():
+        settings = Settings(commission=COSTS, initial_equity=10_000.0, lot=1.0)
+        cases[f"lots-{seed}"] = Asked(Case(bars(seed), decisions(seed, rows, LONG_SHORT), settings), EVERY)
+    return cases
+
+
+def hours() -> dict[str, Asked]:
+    """Orders at the opens of nine hours of each weekday alone, and nothing held beyond their last close."""
+    cases = {}
+    for seed, rows in SEEDS.items():
+        settings = Settings(commission=COSTS, initial_equity=10_000.0, hours=ASIA)
+        cases[f"hours-{seed}"] = Asked(Case(bars(seed), decisions(seed, rows, LONG_SHORT), settings), EVERY)
+    return cases
+
+
+def volatility() -> dict[str, Asked]:
+    """Market orders whose slippage grows with the last closed bar's move.
+
+    vectorbt's slippage moves the price, which for purchases and their sales is the same where there is no commission; with one, and
+    for short sales, peers are charged it as a commission that differs by bar. NautilusTrader's instruments have one for all bars.
+    """
+    cases = {}
+    for seed, rows in SEEDS.items():
+        free = Settings(commission=0.0, initial_equity=10_000.0, slippage_base=0.0002, slippage_volatility=0.1)
+        moved = Case(bars(seed), decisions(seed, rows, LONG_FLAT), free)
+        charged = Case(bars(seed), decisions(seed, rows, LONG_SHORT), replace(free, commission=COSTS))
+        cases[f"volatility-price-{seed}"] = Asked(moved, ("vectorbt",))
+        cases[f"volatility-costs-{seed}"] = Asked(charged, ("vectorbt", "backtesting"))
     return cases

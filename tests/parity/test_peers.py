@@ -10,10 +10,10 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from peer_cases import COSTS, SEEDS, Asked, brackets, limits, market_orders, ours, real_bars, trailing
+from peer_cases import COSTS, SEEDS, Asked, brackets, hours, limits, lots, market_orders, ours, real_bars, trailing, volatility
 
 from peers.asking import ROOT, ask, needs_peers
-from peers.case_files import Answer, Case
+from peers.case_files import Answer, Case, sliding
 
 DATA = ROOT.parent / "shared" / "data" / "ohlcv"
 REAL = ("binance_BTCUSDT_1h", "mt5_EURUSD_1h")
@@ -39,7 +39,7 @@ def real_cases() -> dict[str, Asked]:
     return cases
 
 
-CASES = {**market_orders(), **brackets(), **trailing(), **limits()}
+CASES = {**market_orders(), **brackets(), **trailing(), **limits(), **lots(), **hours(), **volatility()}
 PAIRS = [pytest.param(name, engine) for name, asked in CASES.items() for engine in asked.engines]
 
 
@@ -95,6 +95,21 @@ def test_the_cases_hold_what_they_are_for(seed):
     assert np.count_nonzero(~at_open) > 30
     assert np.count_nonzero(bracket.bar[1:] == bracket.bar[:-1]) >= 3
     assert np.count_nonzero(resting.price != case.prices[resting.bar, 0]) >= 5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_cases_of_lots_hours_and_slippage_hold_what_they_are_for(seed):
+    """Whole units that leave cash over, closes at the hours' end and none outside of them, slippage of many sizes."""
+    units, within = our_answer(f"lots-{seed}"), our_answer(f"hours-{seed}")
+    assert (units.units == np.round(units.units)).all()
+    assert np.abs(units.equity / our_answer(f"long_short-costs-{seed}").equity - 1.0).max() > 1e-4
+    closes = CASES[f"hours-{seed}"].case.prices[within.bar, 3]
+    assert within.bar[within.price == closes].size >= 5
+    assert (within.bar[within.price == closes] % 24 == 8).all()
+    assert (within.bar % 24 < 9).all()
+    rates = sliding(CASES[f"volatility-costs-{seed}"].case)
+    assert rates.min() == 0.0002
+    assert rates[2:].std() > 0.0004
 
 
 def test_a_decision_filled_one_bar_late_is_not_the_same():

@@ -30,6 +30,7 @@ CASES = {
     "half": case([STILL] * 4, [0.0, 1.0, 1.0, 1.0], size=0.5),
     "half_short": case([STILL] * 4, [0.0, -1.0, -1.0, -1.0], size=0.5),
     "slippage": case([STILL] * 4, [0.0, 1.0, 0.0, 0.0], slippage=0.0002, commission=0.001),
+    "slipping_short": case([STILL] * 4, [0.0, -1.0, -1.0, -1.0], slippage=0.0002, commission=0.0),
     "gap_below_stop": case([STILL, STILL, STILL, LOW], [0.0, 1.0, 0.0, 0.0], **BRACKET),
     "gap_above_goal": case([STILL, STILL, STILL, HIGH], [0.0, 1.0, 0.0, 0.0], **BRACKET),
     "reversed_at_gap": case([STILL, STILL, STILL, (90.0, 91.0, 89.5, 90.0)], [0.0, 1.0, -1.0, -1.0], **BRACKET),
@@ -42,7 +43,7 @@ CASES = {
     "ruined_short": case([STILL, STILL, (100.0, 199.0, 99.0, 150.0)], [0.0, -1.0, -1.0]),
 }
 ASKED = {
-    "vectorbt": ("half", "half_short", "slippage", "reversed_at_gap", "stop_in_entry_bar", "ruined_short"),
+    "vectorbt": ("half", "half_short", "slippage", "slipping_short", "reversed_at_gap", "stop_in_entry_bar", "ruined_short"),
     "backtesting": ("slippage", "touched_limit", "ruined_short"),
     "nautilus": ("gap_below_stop", "gap_above_goal", "gap_below_limit", "touched_limit", "at_close", "ruined_short"),
 }
@@ -72,6 +73,14 @@ def test_vectorbts_slippage_moves_the_price_where_our_half_spread_is_a_cost(thei
     peer = theirs("vectorbt")["slippage"]
     np.testing.assert_allclose(peer.price, [100.02, 99.98], rtol=1e-12)
     assert mine.units[0] / peer.units[0] == pytest.approx(1.0 + 2e-7 / 1.0012, rel=1e-12)
+
+
+def test_vectorbt_sells_short_as_much_as_the_slipped_price_allows(theirs):
+    """10,000 at 99.98 for them; for us what costs leave, 10,000 / 1.0002, at 100: so shorts agree where costs are fees."""
+    plain = CASES["slipping_short"]
+    mine = ours(Case(plain.prices, plain.targets, Settings(commission=0.0002, initial_equity=EQUITY)))
+    peer = theirs("vectorbt")["slipping_short"]
+    assert peer.units[0] / mine.units[0] == pytest.approx(1.0002 / 0.9998, rel=1e-12)
 
 
 def test_backtestings_spread_is_paid_at_the_entry_alone(theirs):

@@ -108,7 +108,9 @@ def trained(world: World) -> dict[str, np.ndarray]:
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
-    costs=st.builds(CostParams, taker_bps=st.floats(0, 100), spread_bps=st.floats(0, 40)),
+    costs=st.builds(
+        CostParams, taker_bps=st.floats(0, 100), spread_bps=st.floats(0, 40), fill_ratio=st.sampled_from([1.0, 0.5, 0.3])
+    ),
     guarded=st.booleans(),
     short=st.booleans(),
 )
@@ -121,8 +123,14 @@ def test_the_same_policy_leaves_the_same_ledger_bit_for_bit(seed, costs, guarded
 
 @pytest.mark.parametrize(
     "fault",
-    [{"costs": CostParams(taker_bps=10.01)}, {"guarded": False}, {"short": False}, {"rows": RowRange(11, ROWS)}],
-    ids=lambda fault: next(iter(fault)),
+    [
+        {"costs": CostParams(taker_bps=10.01)},
+        {"costs": CostParams(fill_ratio=0.99)},
+        {"guarded": False},
+        {"short": False},
+        {"rows": RowRange(11, ROWS)},
+    ],
+    ids=["costs", "fill_ratio", "guarded", "short", "rows"],
 )
 def test_a_backtest_that_differs_in_one_thing_leaves_another_ledger(fault):
     world = some_world(3, CostParams(), guarded=True, short=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,10 @@ class Settings:
         limit: How far from the last close entries rest, as a share of it; 0 enters at the open.
         exits_rest: Whether exits rest as far away, above to sell and below to buy; else they are at the open.
         slippage: Share of the price by which a peer's fills are worse, for the cases about differences.
+        slippage_base: What a market order pays for slippage at every bar, per unit of traded notional.
+        slippage_volatility: And what it pays for each unit of the last closed bar's move: see `sliding`.
+        lot: Quantities are multiples of it; 0 for any.
+        hours: Hours of a weekday in UTC, from 00:00 on, in which orders are filled; their end closes positions. 0: always.
         size: Share of the equity that an order takes: the meaning is the engine's. 1 is all of it.
         plain: Whether an engine is left to habits that its script otherwise works around.
     """
@@ -41,6 +46,10 @@ class Settings:
     limit: float = 0.0
     exits_rest: bool = False
     slippage: float = 0.0
+    slippage_base: float = 0.0
+    slippage_volatility: float = 0.0
+    lot: float = 0.0
+    hours: int = 0
     size: float = 1.0
     plain: bool = False
 
@@ -69,6 +78,26 @@ class Case:
         with np.load(folder / "bars.npz") as arrays:
             prices, targets = arrays["prices"], arrays["targets"]
         return cls(prices, targets, Settings(**json.loads((folder / "case.json").read_text(encoding="utf-8"))))
+
+
+def sliding(case: Case) -> np.ndarray:
+    """Return the slippage of a fill at each bar's open, as docs/concepts/costs-and-fills.md has it, float64, shape (T,).
+
+    base + multiplier · |return of the last bar closed before the fill|, no more than a tenth; the base alone until two have closed.
+    """
+    close, settings = case.prices[:, 3], case.settings
+    moves = [0.0, 0.0, *(abs(last / before - 1.0) for before, last in pairwise(close[:-1]))]
+    return np.minimum(settings.slippage_base + settings.slippage_volatility * np.array(moves), 0.1)
+
+
+def in_hours(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Say of each bar whether its open lies in the hours of a weekday, and whether its close is the last of them; bool, shape (T,).
+
+    Bars last an hour, the first of which begins with 1970, a Thursday.
+    """
+    count = np.arange(len(case.prices))
+    inside = (count % 24 < case.settings.hours) & ((count // 24 + 3) % 7 < 5) if case.settings.hours else count >= 0
+    return inside, inside & (count % 24 == case.settings.hours - 1)
 
 
 @dataclass(frozen=True)

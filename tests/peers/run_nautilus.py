@@ -3,7 +3,8 @@
 Its engine fills a market order at once at the price it knows, so an order sent at the close of a bar fills at that close. A
 decision taken at a close is therefore sent when the next bar's open is known. Each bar reaches the engine as four bars of one
 price: its open, its worse extreme, its better extreme and its close, worse and better by the side that is wanted. It has no
-all-in orders that allow for fees: the strategy sizes them from the balance. Fills, stops, fees, profits and balances are the
+all-in orders that allow for fees: the strategy sizes them from the balance, and its instrument rounds them down to lots. Hours are
+the strategy's too: it sends nothing outside of them, and closes at their end. Fills, stops, fees, profits and balances are the
 engine's.
 """
 
@@ -14,7 +15,7 @@ import sys
 from decimal import Decimal
 
 import numpy as np
-from case_files import Answer, Case, Settings, answer_all
+from case_files import Answer, Case, Settings, answer_all, in_hours
 from nautilus_trader.backtest.engine import BacktestEngine, BacktestEngineConfig
 from nautilus_trader.config import LoggingConfig
 from nautilus_trader.model.data import Bar, BarType
@@ -35,20 +36,26 @@ BAR_TYPE = BarType.from_str(f"{ID}-1-MINUTE-LAST-EXTERNAL")
 STEP_NS = 60_000_000_000
 BASE = Currency("COIN", DIGITS, 0, "COIN", CurrencyType.CRYPTO)
 QUOTE = Currency("CASH", DIGITS, 0, "CASH", CurrencyType.CRYPTO)
-DEPTH = Quantity(4e9, DIGITS)
+
+
+def size_digits(settings: Settings) -> int:
+    """Return the decimals of units: its instruments round to decimals, whatever their increment is."""
+    if settings.lot not in (0.0, 1.0):
+        raise SystemExit(f"lots of {settings.lot} are no decimal of a unit here; allowed: whole units")
+    return 0 if settings.lot else DIGITS
 
 
 def instrument(settings: Settings) -> CurrencyPair:
-    step = Decimal(1).scaleb(-DIGITS)
+    step, digits = Decimal(1).scaleb(-DIGITS), size_digits(settings)
     return CurrencyPair(
         instrument_id=ID,
         raw_symbol=Symbol("COIN/CASH"),
         base_currency=BASE,
         quote_currency=QUOTE,
         price_precision=DIGITS,
-        size_precision=DIGITS,
+        size_precision=digits,
         price_increment=Price(step, DIGITS),
-        size_increment=Quantity(step, DIGITS),
+        size_increment=Quantity(Decimal(1).scaleb(-digits), digits),
         margin_init=Decimal(0),
         margin_maint=Decimal(0),
         maker_fee=Decimal(repr(settings.maker_commission)),
@@ -65,7 +72,8 @@ def path(case: Case) -> list[Bar]:
     worse, better = np.where(wanted < 0.0, high, low), np.where(wanted < 0.0, low, high)
     moments = np.stack([opening, worse, better, close], axis=1).ravel()
     prices = [Price(price, DIGITS) for price in moments.tolist()]
-    return [Bar(BAR_TYPE, p, p, p, p, DEPTH, n * STEP_NS, n * STEP_NS) for n, p in enumerate(prices, start=1)]
+    depth = Quantity(4e9, size_digits(case.settings))
+    return [Bar(BAR_TYPE, p, p, p, p, depth, n * STEP_NS, n * STEP_NS) for n, p in enumerate(prices, start=1)]
 
 
 class Follow(Strategy):
@@ -77,6 +85,7 @@ class Follow(Strategy):
         self.moment, self.in_force = -1, 0.0
         self.fills: list[tuple[int, float, float]] = []
         self.equity = np.full(len(case.prices), np.nan)
+        self.inside, self.ends = in_hours(case)
 
     def on_start(self) -> None:
         self.subscribe_bars(BAR_TYPE)
@@ -84,10 +93,12 @@ class Follow(Strategy):
     def on_bar(self, bar: Bar) -> None:
         self.moment += 1
         row, part = divmod(self.moment, 4)
-        if part == 0 and row > 0 and not self._goes_at_close(row - 1):
+        if part == 0 and row > 0 and self.inside[row] and not self._goes_at_close(row - 1):
             self._decide(row, float(bar.close))
         if part == 3 and row + 1 < len(self.equity) and self._goes_at_close(row):
             self._decide(row + 1, float(bar.close))
+        if part == 3 and self.case.settings.hours and self.ends[row]:
+            self._market(-self._units())
         if part == 3:
             self.equity[row] = self._equity(float(bar.close))
 
@@ -100,6 +111,9 @@ class Follow(Strategy):
         sign = 1.0 if event.order_side == OrderSide.BUY else -1.0
         # Orders that rest fill before the strategy is told of the price that filled them.
         resting = event.order_type != OrderType.MARKET
+        if self.moment % 4 == 3 and not resting:
+            # Filled at the close that was marked before it.
+            self.equity[self.moment // 4] = self._equity(float(event.last_px))
         self.fills.append(((self.moment + resting) // 4, sign * float(event.last_qty), float(event.last_px)))
 
     def _equity(self, price: float) -> float:
@@ -141,19 +155,22 @@ class Follow(Strategy):
 
     def _limit(self, signed: float, price: float) -> None:
         if abs(signed) > DUST:
-            order = self.order_factory.limit(ID, side_of(signed), quantity(signed), Price(price, DIGITS), post_only=False)
+            order = self.order_factory.limit(ID, side_of(signed), self._quantity(signed), Price(price, DIGITS), post_only=False)
             self.submit_order(order)
 
     def _market(self, signed: float) -> None:
         if signed != 0.0:
-            self.submit_order(self.order_factory.market(ID, side_of(signed), quantity(signed)))
+            self.submit_order(self.order_factory.market(ID, side_of(signed), self._quantity(signed)))
+
+    def _quantity(self, signed: float) -> Quantity:
+        return self.traded.make_qty(abs(signed), round_down=self.case.settings.lot > 0.0)
 
     def _bracket(self, side: float, signed: float, price: float) -> None:
         settings = self.case.settings
         orders = self.order_factory.bracket(
             instrument_id=ID,
             order_side=side_of(signed),
-            quantity=quantity(signed),
+            quantity=self._quantity(signed),
             time_in_force=TimeInForce.GTC,
             sl_trigger_price=Price(price * (1.0 - side * settings.stop_loss), DIGITS),
             tp_price=Price(price * (1.0 + side * settings.take_profit), DIGITS),
@@ -164,10 +181,6 @@ class Follow(Strategy):
 
 def side_of(signed: float) -> OrderSide:
     return OrderSide.BUY if signed > 0.0 else OrderSide.SELL
-
-
-def quantity(signed: float) -> Quantity:
-    return Quantity(abs(signed), DIGITS)
 
 
 def run(case: Case) -> Answer:

@@ -4,7 +4,10 @@ All-in sizes are vectorbt's own (`size=inf`): what the cash buys after fees, and
 at the close of t becomes an order of row t + 1 whose price is that row's open.
 
 vectorbt fills at most one order a row and begins to watch a stop in the row after the entry. Where a case has stops, each bar is
-therefore two rows: its open alone, where orders are filled, and the whole bar, where stops are watched.
+therefore two rows: its open alone, where orders are filled, and the whole bar, where stops are watched. So it is where hours close
+positions at a bar's close. Signals outside of the hours are taken away here; vectorbt knows no hours.
+
+Slippage by volatility is an array of its `slippage` where no commission is charged, and else of its `fees`: there the two multiply.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import sys
 
 import numpy as np
 import vectorbt as vbt
-from case_files import Answer, Case, answer_all
+from case_files import Answer, Case, answer_all, in_hours, sliding
 from vectorbt.portfolio.enums import SizeType
 
 
 def run(case: Case) -> Answer:
     settings = case.settings
+    if settings.hours:
+        return with_hours(case)
     return with_stops(case) if settings.stop_loss or settings.take_profit or settings.trailing_stop else with_orders(case)
 
 
@@ -29,6 +34,10 @@ def with_orders(case: Case) -> Answer:
     kind = np.where(wanted == 0.0, SizeType.TargetAmount, SizeType.Amount)
     if settings.size != 1.0:
         size, kind = wanted * settings.size, np.full(len(wanted), SizeType.TargetPercent)
+    rates = sliding(case)
+    slips, fees = (
+        (settings.slippage + rates, 0.0) if settings.commission == 0.0 else (settings.slippage, settings.commission + rates)
+    )
     portfolio = vbt.Portfolio.from_orders(
         close=close,
         size=np.where(wanted == before, np.nan, size),
@@ -36,12 +45,38 @@ def with_orders(case: Case) -> Answer:
         direction="both",
         price=opening,
         val_price=opening,
-        fees=settings.commission,
-        slippage=settings.slippage,
+        fees=fees,
+        slippage=slips,
+        size_granularity=settings.lot or np.nan,
         init_cash=settings.initial_equity,
         freq="1h",
     )
-    return answered(portfolio, 1)
+    return answered(portfolio, 1, rates if settings.commission == 0.0 else np.zeros(len(rates)))
+
+
+def with_hours(case: Case) -> Answer:
+    """Two rows a bar: its open, for decisions within the hours, and its close, for the end of the hours."""
+    (opening, _, _, close), (inside, ends), level = case.prices.T, in_hours(case), 0.0
+    size, kind = np.full((len(close), 2), np.nan), np.full((len(close), 2), SizeType.Amount)
+    for bar, wanted in enumerate(np.concatenate([[0.0], case.targets[:-1]])):
+        if inside[bar] and wanted != level:
+            size[bar, 0], level = (wanted * np.inf if wanted else 0.0), wanted
+            kind[bar, 0] = SizeType.Amount if wanted else SizeType.TargetAmount
+        if ends[bar] and level != 0.0:
+            size[bar, 1], kind[bar, 1], level = 0.0, SizeType.TargetAmount, 0.0
+    prices = np.stack([opening, close], axis=1).ravel()
+    portfolio = vbt.Portfolio.from_orders(
+        close=prices,
+        size=size.ravel(),
+        size_type=kind.ravel(),
+        direction="both",
+        price=prices,
+        val_price=prices,
+        fees=case.settings.commission,
+        init_cash=case.settings.initial_equity,
+        freq="30min",
+    )
+    return answered(portfolio, 2)
 
 
 def with_stops(case: Case) -> Answer:
@@ -82,10 +117,12 @@ def with_stops(case: Case) -> Answer:
     return answered(portfolio, rows_a_bar)
 
 
-def answered(portfolio: vbt.Portfolio, rows_a_bar: int) -> Answer:
+def answered(portfolio: vbt.Portfolio, rows_a_bar: int, slipped: np.ndarray | None = None) -> Answer:
+    """Return the fills, at their prices before the slippage by row that is named, and the equity at each close."""
     records = portfolio.orders.values
     signs = np.where(records["side"] == 0, 1.0, -1.0)
-    fills = zip(records["idx"] // rows_a_bar, records["size"] * signs, records["price"], strict=True)
+    moved = 0.0 if slipped is None else slipped[records["idx"]]
+    fills = zip(records["idx"] // rows_a_bar, records["size"] * signs, records["price"] / (1.0 + signs * moved), strict=True)
     equity = portfolio.value().to_numpy()[rows_a_bar - 1 :: rows_a_bar]
     return Answer.of([(int(bar), float(units), float(price)) for bar, units, price in fills], equity)
 
