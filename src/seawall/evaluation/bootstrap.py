@@ -101,8 +101,12 @@ class Resamples:
             rival: The other series.
             observed: Observed mean difference per bar.
         """
-        means = self.values[MEASURES.index("mean_log_return")]
-        return Difference(observed, self._interval(means[:, self.names.index(name)] - means[:, self.names.index(rival)]))
+        return Difference(observed, self.paired("mean_log_return", name, rival))
+
+    def paired(self, measure: str, name: str, rival: str) -> Interval:
+        """Return the interval of one measure of a series less that of another over the same resamples."""
+        figures = self.values[MEASURES.index(measure)]
+        return self._interval(figures[:, self.names.index(name)] - figures[:, self.names.index(rival)])
 
     def _interval(self, values: np.ndarray) -> Interval:
         defined = values[np.isfinite(values)]

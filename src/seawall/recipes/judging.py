@@ -17,6 +17,7 @@ from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
+from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evaluate import Candidates, Setting, evaluate
 from seawall.evaluation.judge import Judgement, RunFacts
@@ -81,12 +82,33 @@ class Case:
         return RunFolder(self.run.path / "judged" / "-".join([self.recipe().digest()[:8], *marks]))
 
 
-def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
-    """Backtest a bundle's ensemble, its seeds and the rivals, judge them, and keep metrics and ledgers.
+@dataclass(frozen=True)
+class OpenedCase:
+    """A case with everything that is needed to let its policies trade.
 
-    Args:
-        case: What to judge.
-        on_progress: Called with the name of each policy before its backtest.
+    Attributes:
+        recipe: The run's recipe with the changes.
+        parts: Its parts, over the market to judge on.
+        rows: The rows to judge on.
+        ensemble: The policy of the run.
+        seeds: Each trained seed's policy.
+        own: The dataset that the run was trained on.
+        steps: Environment steps of each seed's weights, where these are known.
+        stopped: How far each seed of a stopped training had come; None for a finished one.
+    """
+
+    recipe: Recipe
+    parts: Parts
+    rows: RowRange
+    ensemble: Policy
+    seeds: Mapping[int, Policy]
+    own: Dataset
+    steps: Mapping[int, int]
+    stopped: Sequence[Mapping[str, Any]] | None
+
+
+def open_case(case: Case) -> OpenedCase:
+    """Load a case's policies and the rows that they are judged on.
 
     Raises:
         ConfigError: The checkpoint is not kept, or cannot be judged so.
@@ -107,19 +129,34 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
     if case.runtime == "onnx":
         ensemble = _exported(case, bundle)
+    return OpenedCase(recipe, parts, rows, ensemble, seeds, own, steps, stopped)
+
+
+def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
+    """Backtest a bundle's ensemble, its seeds and the rivals, judge them, and keep metrics and ledgers.
+
+    Args:
+        case: What to judge.
+        on_progress: Called with the name of each policy before its backtest.
+
+    Raises:
+        ConfigError: The checkpoint is not kept, or cannot be judged so.
+        DataError: The run is not trained, or its bundle does not fit.
+    """
+    opened = open_case(case)
+    recipe, dataset = opened.recipe, opened.parts.dataset
     setting = Setting(
         market=dataset.market,
-        rows=rows,
-        make_desk=lambda: parts.desk(1),
+        rows=opened.rows,
+        make_desk=lambda: opened.parts.desk(1),
         short=recipe.environment.short,
         costs=recipe.costs,
         simulator=recipe.simulator,
         account_columns=recipe.environment.account_columns,
     )
-    judgement, ledgers = evaluate(
-        Candidates(ensemble, seeds), setting, recipe.evaluation, _facts(case, recipe, parts, own), on_progress
-    )
-    judgement = _with_checkpoint(judgement, case, steps, stopped)
+    facts = _facts(case, recipe, opened.parts, opened.own)
+    judgement, ledgers = evaluate(Candidates(opened.ensemble, opened.seeds), setting, recipe.evaluation, facts, on_progress)
+    judgement = _with_checkpoint(judgement, case, opened.steps, opened.stopped)
     folder = case.folder()
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
