@@ -23,6 +23,7 @@ from seawall.recipes.plugins import keep_plugins, load_kept, trust
 from seawall.recipes.pretrained import keep_encoder, kept_encoder
 from seawall.recipes.run_bundle import save_finished, save_unfinished
 from seawall.recipes.schema import Recipe, SeedsParams, validate_recipe
+from seawall.recipes.trials import record_run
 from seawall.recipes.warm_start import keep_start, kept_start
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
@@ -215,7 +216,7 @@ def train_seeds(
     save: Callable[[RunFolder, bool], None],
     on_progress: OnProgress,
 ) -> list[list[SeedSummary]]:
-    """Train every seed of some runs of one family; see `train_runs`.
+    """Train every seed of some runs of one family, each of which counts as a trial from here on; see `train_runs`.
 
     Args:
         runs: Prepared runs.
@@ -226,6 +227,8 @@ def train_seeds(
     """
     tasks = [(str(run.path), seed) for run, recipe in zip(runs, recipes, strict=True) for seed in recipe.training.seeds]
     workers = min(worker_count(recipe) for recipe in recipes)
+    for run, recipe in zip(runs, recipes, strict=True):
+        record_run(run, recipe.model_dump(mode="json"))
 
     def relay(number: int, message: dict[str, Any]) -> None:
         path, seed = tasks[number]

@@ -13,6 +13,7 @@ from seawall.core.errors import ConfigError, SeawallError
 from seawall.core.fan_out import Interrupted
 from seawall.core.files import read_json, write_json
 from seawall.core.run_folder import RunFolder
+from seawall.core.trials import open_registry
 from seawall.evaluation.leaks.findings import exit_code
 from seawall.recipes.bundle_check import verify_bundle
 from seawall.recipes.bundles import BundlePlace
@@ -127,6 +128,7 @@ def begin_suite(cases: Sequence[SuiteCase], runs: Path) -> Path:
         The folder.
     """
     folder = runs / "suite" / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    open_registry(runs)
     stated = [{"name": case.name, "recipe": case.recipe, "overrides": list(case.overrides)} for case in cases]
     write_json(folder / SUITE, {"cases": stated, "rows": {}, "started": {}})
     return folder

@@ -17,7 +17,7 @@ from seawall.recipes.dataset import Dataset
 if TYPE_CHECKING:
     from seawall.recipes.assembly import Parts
 
-_FOLDER = "start"
+START = "start"
 
 
 def keep_start(parts: Parts, runs: Path, run: RunFolder) -> None:
@@ -40,12 +40,12 @@ def keep_start(parts: Parts, runs: Path, run: RunFolder) -> None:
     check_compatible(bundle.manifest, {**parts.manifest(), "scaler": parts.dataset.scaler.to_dict()})
     _refuse_seen(parts.dataset, earlier, source)
     parts.policies(bundle)
-    shutil.copytree(source.bundle, run.path / _FOLDER)
+    shutil.copytree(source.bundle, run.path / START)
 
 
 def kept_start(run: RunFolder) -> Bundle | None:
     """Return the bundle that a run starts from; None where it starts from fresh weights."""
-    folder = run.path / _FOLDER
+    folder = run.path / START
     return load_bundle(folder) if folder.is_dir() else None
 
 
