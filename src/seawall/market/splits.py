@@ -37,19 +37,55 @@ class SplitParams(Params):
 
 @dataclass(frozen=True)
 class Split:
-    """Three row ranges in order of time.
+    """Rows to learn from, to choose on and to be judged on: three ranges in order of time, and further ones in cross-validation.
 
     Attributes:
         train: Rows to learn from, and to fit scalers on.
         validation: Rows on which checkpoints are chosen.
         test: Rows on which the result is judged.
         purge: Unused rows between two consecutive ranges.
+        more_train: Further ranges to learn from, after `train` in time; a fold of cross-validation has some, also after its test.
+        more_test: Further ranges to be judged on, after `test` in time.
     """
 
     train: RowRange
     validation: RowRange
     test: RowRange
     purge: int
+    more_train: tuple[RowRange, ...] = ()
+    more_test: tuple[RowRange, ...] = ()
+
+    @property
+    def training(self) -> tuple[RowRange, ...]:
+        """All ranges to learn from, in order of time."""
+        return (self.train, *self.more_train)
+
+    @property
+    def tests(self) -> tuple[RowRange, ...]:
+        """All ranges to be judged on, in order of time."""
+        return (self.test, *self.more_test)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether all that is learned from is older than what chooses, and that older than what judges."""
+        return self.training[-1].stop <= self.validation.start and self.validation.stop <= self.test.start
+
+    @property
+    def last_seen(self) -> int:
+        """The newest row that was learned from or chosen on."""
+        return max(self.training[-1].stop, self.validation.stop) - 1
+
+    def shown(self, window: int, first: int) -> list[RowRange]:
+        """Return the rows that decisions on the training rows see, on which scalers and encoders may be fitted.
+
+        Args:
+            window: Rows that a decision sees, its own among them.
+            first: First row whose features are known.
+
+        Returns:
+            Each training range with the rows of its first window.
+        """
+        return [RowRange(max(first, each.start - window + 1), each.stop) for each in self.training]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the split as plain numbers, for JSON."""
@@ -64,7 +100,8 @@ class Split:
         """
         try:
             ranges = {name: RowRange(**saved[name]) for name in ("train", "validation", "test")}
-            return cls(**ranges, purge=int(saved["purge"]))
+            more = {name: tuple(RowRange(**each) for each in saved.get(name, ())) for name in ("more_train", "more_test")}
+            return cls(**ranges, purge=int(saved["purge"]), more_train=more["more_train"], more_test=more["more_test"])
         except (KeyError, TypeError) as error:
             raise DataError(f"saved split {dict(saved)} is not whole: train, validation, test and purge are needed") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from seawall.core.bars import OPTIONAL_COLUMNS, bars_digest, from_milliseconds, price_block, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, write_json
-from seawall.core.market import Market, RowRange
+from seawall.core.market import Market
 from seawall.core.protocols import FeatureSet
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
@@ -90,6 +90,7 @@ class Featured:
         columns: The feature set.
         block: Its columns, unscaled; float32, shape (T, F), NaN in the first `warmup` rows; not writable.
         split: Rows that may be used for what.
+        window: Rows that a decision sees.
         marker: What the bars' file says of its scaling, or None.
         origin: Source, symbol and reference of the bars.
         trends: What is known of the search interest beside them, or None.
@@ -102,6 +103,7 @@ class Featured:
     columns: FeatureSet
     block: np.ndarray
     split: Split
+    window: int
     marker: dict[str, Any] | None
     origin: dict[str, Any]
     trends: dict[str, Any] | None
@@ -113,9 +115,13 @@ class Featured:
         return self.columns.warmup_on(self.timeframe)
 
     def scaler(self, kind: ScalingKind) -> Scaler:
-        """Fit a scaler on the training rows, from the first warmed-up one on; columns that their file holds scaled pass."""
-        training = RowRange(self.warmup, self.split.train.stop)
-        return Scaler.fit(self.block, training, self.columns.columns, kind, scaled_in_file(self.columns, self.marker))
+        """Fit a scaler on the training rows and those of their first windows; columns that their file holds scaled pass."""
+        shown, passed = self.split.shown(self.window, self.warmup), scaled_in_file(self.columns, self.marker)
+        if len(shown) == 1:
+            return Scaler.fit(self.block, shown[0], self.columns.columns, kind, passed)
+        training = np.concatenate([self.block[each.start : each.stop] for each in shown])
+        fitted = Scaler.fit(training, range(len(training)), self.columns.columns, kind, passed)
+        return replace(fitted, fitted_rows=(shown[0].start, shown[-1].stop))
 
 
 @dataclass(frozen=True)
@@ -181,9 +187,19 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
             f"required ({warmup} to warm up, {window} for a window)"
         )
     block, cache_notes = cached_features(bars, columns, timeframe, data_root)
-    split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge_rows(window, recipe.simulator.reward.horizon))
+    split = chronological_split(warmup + window - 1, len(bars), recipe.split, purge_of(recipe))
     notes = (*found.notes, *_foresight_notes(columns), *_trends_notes(recipe, trends, columns), *cache_notes)
-    return Featured(bars, found.quality, timeframe, columns, block, split, marker, found.origin, trends, notes)
+    return Featured(bars, found.quality, timeframe, columns, block, split, window, marker, found.origin, trends, notes)
+
+
+def purge_of(recipe: Recipe, warmup: int = 0) -> int:
+    """Return how many rows a recipe leaves unused between two parts; see `purge_rows`.
+
+    Args:
+        recipe: Its window and the bars that its reward looks ahead count.
+        warmup: Rows that features remember, where training rows follow test rows.
+    """
+    return purge_rows(recipe.environment.window, recipe.simulator.reward.horizon, warmup)
 
 
 def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Dataset:
@@ -197,12 +213,22 @@ def prepare(recipe: Recipe, data_root: Path, scaler: Scaler | None = None) -> Da
     Raises:
         DataError: As `featured`.
     """
-    made = featured(recipe, data_root)
+    return scaled(recipe, featured(recipe, data_root), scaler)
+
+
+def scaled(recipe: Recipe, made: Featured, scaler: Scaler | None = None) -> Dataset:
+    """Scale the features of a recipe's bars.
+
+    Args:
+        recipe: What they were made for.
+        made: The bars, with a split.
+        scaler: As for `prepare`.
+    """
     bars, columns, split = made.bars, made.columns, made.split
     if scaler is None:
         scaler = made.scaler(recipe.features.scaling)
-    scaled = scaler.transform(made.block, columns.columns)
-    market = _market(bars, made.timeframe, scaled, columns.columns, made.warmup, made.origin["symbol"])
+    features = scaler.transform(made.block, columns.columns)
+    market = _market(bars, made.timeframe, features, columns.columns, made.warmup, made.origin["symbol"])
     late = fitted_too_late(made.marker, bars["timestamp"].iloc[split.train.stop - 1])
     facts = {
         **made.origin,

@@ -110,14 +110,26 @@ def create_run(recipe: Recipe, runs: Path, data_root: Path) -> RunFolder:
     """
     resolve_device(recipe.device)
     dataset = prepare(recipe, data_root)
+    return open_run(recipe, runs, lambda run: keep_dataset(recipe, dataset, runs, run))
 
-    def keep(run: RunFolder) -> None:
-        parts = Parts(recipe, dataset)
-        keep_start(parts, runs, run)
-        keep_encoder(parts, runs, run)
-        dataset.save(run)
 
-    return open_run(recipe, runs, keep)
+def keep_dataset(recipe: Recipe, dataset: Dataset, runs: Path, run: RunFolder) -> None:
+    """Write into a new run's folder what it is trained on, and what it starts from.
+
+    Args:
+        recipe: What is run.
+        dataset: On what.
+        runs: Folder of all runs, in which those that the recipe names are looked up.
+        run: The new run.
+
+    Raises:
+        ConfigError: A run that the recipe names is not there.
+        DataError: What it names was made for other inputs, or has seen bars that choose or judge.
+    """
+    parts = Parts(recipe, dataset)
+    keep_start(parts, runs, run)
+    keep_encoder(parts, runs, run)
+    dataset.save(run)
 
 
 def open_run(recipe: AnyFamily, runs: Path, keep: Callable[[RunFolder], None]) -> RunFolder:
@@ -128,7 +140,11 @@ def open_run(recipe: AnyFamily, runs: Path, keep: Callable[[RunFolder], None]) -
         runs: Folder of all runs.
         keep: Writes into the folder what the family keeps there.
     """
-    run = RunFolder.create(runs, recipe.name, recipe.digest())
+    return fill_run(RunFolder.create(runs, recipe.name, recipe.digest()), recipe, keep)
+
+
+def fill_run(run: RunFolder, recipe: AnyFamily, keep: Callable[[RunFolder], None]) -> RunFolder:
+    """Fill the new folder of a run, as `open_run`; where that fails, it is removed."""
     try:
         keep(run)
         write_json(run.path / "run.json", {"recipe": recipe.name, "recipe_hash": recipe.digest(), "seawall": __version__})

@@ -134,7 +134,7 @@ def _recorded(run: RunFolder, data_root: Path, source: str) -> tuple[PortfolioPa
     changed = apply_overrides(parts.recipe.model_dump(mode="json"), [f"data={source}", f"data.symbols=[{symbols}]"])
     recipe = validate_portfolio(changed, source)
     other = PortfolioParts(recipe, prepare_portfolio(recipe, data_root, own.scaler))
-    times, last_seen = other.data.panel.timestamps, own.market.timestamps[own.split.test.start - 1]
+    times, last_seen = other.data.panel.timestamps, own.market.timestamps[max(own.split.test.start - 1, own.split.last_seen)]
     start = max(other.data.dataset.split.train.start, int(np.searchsorted(times, last_seen, side="right")))
     if start > len(times) - 2:
         raise DataError(f"no bar of {source} is later than {iso_ms(int(last_seen))}, up to which the run was trained and validated")

@@ -56,7 +56,7 @@ def training_env(parts: Parts, n_envs: int, seed: int) -> TradingVectorEnv:
     episodes = recipe.environment.model_dump(include=set(EpisodeParams.model_fields))
     return TradingVectorEnv(
         parts.dataset.market,
-        parts.dataset.split.train,
+        parts.dataset.split.training,
         n_envs,
         parts.scheme,
         params=EnvironmentParams(**episodes, costs=recipe.costs, simulator=recipe.simulator),
@@ -109,6 +109,7 @@ def _exact(parts: Parts, seed: int) -> ExactGradient:
         recipe.costs,
         recipe.simulator,
         parts.account_names,
+        further=parts.dataset.split.more_train,
     )
     device = resolve_device(recipe.device)
     return ExactGradient(parts.starting_network(seed), agent_params(recipe), problem, seed=seed, device=device)

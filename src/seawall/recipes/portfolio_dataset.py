@@ -26,7 +26,7 @@ from seawall.features.scaling.scaler import Scaler
 from seawall.market.checks.quality import apply_quality
 from seawall.market.files import infer_identity, read_bars
 from seawall.market.panel import Panel, align
-from seawall.market.splits import Split, chronological_split
+from seawall.market.splits import Split, chronological_split, purge_rows
 from seawall.market.storage.store import Store
 from seawall.market.synthetic.assets import correlated_markets
 from seawall.nets.portfolio_windows import Look
@@ -95,11 +95,12 @@ class FeaturedPanel:
         return self.columns.warmup_on(self.panel.timeframe)
 
     def scaler(self, recipe: PortfolioRecipe) -> Scaler:
-        """Fit one scaler on the training rows of all assets, from the first warmed-up one on."""
-        first, last = self.warmup, self.split.train.stop
-        training = self.blocks[:, first:last].reshape(-1, self.blocks.shape[2])
+        """Fit one scaler on the training rows of all assets, and on those of their first windows."""
+        shown = self.split.shown(self.look.reach, self.warmup)
+        parts = [self.blocks[:, each.start : each.stop] for each in shown]
+        training = np.concatenate(parts, axis=1).reshape(-1, self.blocks.shape[2])
         fitted = Scaler.fit(training, range(len(training)), self.columns.columns, recipe.features.scaling)
-        return replace(fitted, fitted_rows=(first, last))
+        return replace(fitted, fitted_rows=(shown[0].start, shown[-1].stop))
 
     def scaled(self, scaler: Scaler) -> np.ndarray:
         """Return the features of every asset as networks read them, float32, shape (A, T, F)."""
@@ -131,13 +132,23 @@ def featured_bars(recipe: PortfolioRecipe, panel: Panel, data_root: Path, facts:
     columns = feature_set(recipe.features)
     look = look_of(recipe, columns, panel.timeframe)
     first = columns.warmup_on(panel.timeframe) + look.reach - 1
-    split = chronological_split(first, len(panel), recipe.split, purge=look.reach)
+    split = chronological_split(first, len(panel), recipe.split, purge_of_look(look))
     made = [cached_features(panel.bars(symbol), columns, panel.timeframe, data_root) for symbol in panel.symbols]
     notes = [note for _, told in made for note in told]
     if columns.lookahead:
         notes.append(f"features look {columns.lookahead} bars into the future: nothing made with them can run live or count")
     told = {**facts, "notes": list(dict.fromkeys(notes))}
     return FeaturedPanel(panel, columns, np.stack([block for block, _ in made]), look, split, told)
+
+
+def purge_of_look(look: Look, warmup: int = 0) -> int:
+    """Return how many rows a portfolio leaves unused between two parts; see `purge_rows`. Its reward is that of the next bar.
+
+    Args:
+        look: What a decision sees.
+        warmup: Rows that features remember, where training rows follow test rows.
+    """
+    return purge_rows(look.reach, 0, warmup)
 
 
 def prepare_portfolio(recipe: PortfolioRecipe, data_root: Path, scaler: Scaler | None = None) -> PortfolioDataset:
@@ -151,7 +162,17 @@ def prepare_portfolio(recipe: PortfolioRecipe, data_root: Path, scaler: Scaler |
     Raises:
         ConfigError, DataError: As `featured_panel`.
     """
-    made = featured_panel(recipe, data_root)
+    return scaled_panel(recipe, featured_panel(recipe, data_root), scaler)
+
+
+def scaled_panel(recipe: PortfolioRecipe, made: FeaturedPanel, scaler: Scaler | None = None) -> PortfolioDataset:
+    """Scale the features of a recipe's assets.
+
+    Args:
+        recipe: What they were made for.
+        made: The assets, with a split.
+        scaler: As for `prepare_portfolio`.
+    """
     scaler = made.scaler(recipe) if scaler is None else scaler
     market = panel_market(made.panel, made.scaled(scaler), made.columns.columns, made.warmup)
     facts = {

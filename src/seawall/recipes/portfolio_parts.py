@@ -61,7 +61,7 @@ class PortfolioParts:
             costs=self.recipe.costs,
             portfolio=self.recipe.simulator,
         )
-        train = self.data.dataset.split.train
+        train = self.data.dataset.split.training
         return PortfolioVectorEnv(self.data.panel, train, n, ready=market.ready[0], params=params, seed=seed)
 
     def network(self, seed: int) -> PortfolioNetwork:
@@ -76,7 +76,7 @@ class PortfolioParts:
     def learner(self, seed: int) -> JointPPO:
         """Return the learner of one seed, on the training rows."""
         params = JointPPOParams(**self.recipe.agent.model_dump(exclude={"kind"}))
-        train, look = self.data.dataset.split.train, self.look
+        train, look = self.data.dataset.split.training, self.look
         made = JointPPO(
             self.training_env(params.n_envs, seed),
             self.network(seed),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from torch import nn
 from seawall.core.errors import DataError
 from seawall.core.market import Market
 from seawall.core.run_folder import RunFolder
+from seawall.core.timeframe import iso_ms
+from seawall.market.splits import Split
 from seawall.nets.pretraining import FrozenEncoder
 from seawall.training.pretraining.embedding import embed
 from seawall.training.pretraining.encoder_folder import MANIFEST, SavedEncoder, check_unseen, load_encoder
@@ -60,10 +63,34 @@ def keep_encoder(parts: Parts, runs: Path, run: RunFolder) -> None:
     saved.check(features=manifest["features"], window=manifest["window"], timeframe=manifest["timeframe"])
     if saved.manifest["scaler"] != dataset.scaler.to_dict():
         raise DataError(f"the encoder {folder} saw features of another scaler; pre-train it on this run's training rows")
-    first = int(dataset.market.timestamps[dataset.split.validation.start])
-    check_unseen(saved.manifest, first, "the bars on which the policy is chosen and judged")
+    refuse_seen(saved.manifest, dataset.split, dataset.market.timestamps)
     saved.copy_into(parts.frozen_encoder(0))
     shutil.copytree(folder, run.path / ENCODER)
+
+
+def refuse_seen(manifest: Mapping[str, Any], split: Split, times: np.ndarray) -> None:
+    """Refuse an encoder that has seen a bar on which the policy will be chosen or judged.
+
+    Args:
+        manifest: The encoder's.
+        split: What the rows are used for.
+        times: When they opened, in milliseconds, int64, shape (T,).
+
+    Raises:
+        DataError: It has; both spans are named. Where everything learned is older than what judges, any later bar counts as seen.
+    """
+    what = "the bars on which the policy is chosen and judged"
+    if split.in_order:
+        check_unseen(manifest, int(times[split.validation.start]), what)
+        return
+    for rows in (split.validation, *split.tests):
+        first, last = iso_ms(int(times[rows.start])), iso_ms(int(times[rows.stop - 1]))
+        for seen in manifest["seen"]["ranges"]:
+            if seen["first"] <= last and first <= seen["last"]:
+                raise DataError(
+                    f"the encoder has seen bars from {seen['first']} to {seen['last']}, and {what} are from {first} to {last}: its "
+                    "embeddings know them; allowed: an encoder pre-trained on other bars alone"
+                )
 
 
 def kept_encoder(run: RunFolder) -> SavedEncoder | None:
@@ -75,6 +102,8 @@ def kept_encoder(run: RunFolder) -> SavedEncoder | None:
 def embedded(dataset: Dataset, encoder: FrozenEncoder, window: int) -> Market:
     """Return a market whose features are the encodings of the rows up to the end of validation; later rows hold NaN.
 
+    Where some of those judge, as in cross-validation, only the rows that are learned from or chosen on are encoded.
+
     With it a learner, and what scores it, run the encoder once and not at every step.
 
     Args:
@@ -82,8 +111,10 @@ def embedded(dataset: Dataset, encoder: FrozenEncoder, window: int) -> Market:
         encoder: With the weights that it keeps.
         window: L, rows that the encoder sees.
     """
-    market, stop = dataset.market, dataset.split.validation.stop
-    rows = np.arange(market.ready[0] + window - 1, stop, dtype=np.int64)
+    market, split = dataset.market, dataset.split
+    rows = np.arange(market.ready[0] + window - 1, split.validation.stop, dtype=np.int64)
+    if not split.in_order:
+        rows = np.unique(np.concatenate([np.arange(each.start, each.stop) for each in (*split.training, split.validation)]))
     block = np.full((len(market), encoder.width), np.nan, dtype=np.float32)
     block[rows] = embed(encoder, np.asarray(market.features), rows, window)
     names = tuple(f"embedding_{place}" for place in range(encoder.width))

@@ -17,7 +17,6 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, fan_out
 from seawall.core.files import read_json, write_json
 from seawall.core.logs import run_logger
-from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.features.scaling.scaler import Scaler
 from seawall.nets.params import NetworkShape
@@ -74,7 +73,11 @@ def create_pretraining(recipe: Recipe, params: PretrainingParams, runs: Path, da
         DataError: The data cannot be used; no folder is left behind.
     """
     _encoder(recipe, params, 1)
-    run = create_run(recipe, runs, data_root)
+    return keep_pretraining(create_run(recipe, runs, data_root), params)
+
+
+def keep_pretraining(run: RunFolder, params: PretrainingParams) -> RunFolder:
+    """Write into a new run's folder how its encoder is taught; where that fails, it is removed."""
     try:
         write_json(run.path / SETTINGS, params.model_dump(mode="json"))
     except BaseException:
@@ -111,9 +114,9 @@ def pretrain_task(path: str, channel: Channel) -> None:
     use_threads(recipe.training.threads)
     dataset, seed, device = Dataset.load(run), recipe.training.seed, resolve_device(recipe.device)
     window, n_features = recipe.environment.window, len(dataset.market.feature_names)
-    # The rows that the policy learns from, and the warmed-up ones before them: nothing that chooses or judges it.
-    seen = RowRange(dataset.market.ready[0], dataset.split.train.stop)
-    lessons = Lessons(dataset.market, [seen], window, params, device)
+    # The rows that the policy learns from, and those of their first windows: nothing that chooses or judges it.
+    seen = dataset.split.shown(window, dataset.market.ready[0])
+    lessons = Lessons(dataset.market, seen, window, params, device)
     encoder = _encoder(recipe, params, n_features)
     network = PretrainingNetwork(encoder, params.heads, lessons.sizes, (window, n_features), weights_generator(seed)).to(device)
     with closing(TensorBoardScalars(run.tensorboard(seed))) as scalars:

@@ -50,7 +50,7 @@ def kept_start(run: RunFolder) -> Bundle | None:
 
 
 def _refuse_seen(own: Dataset, earlier: Dataset, source: RunFolder) -> None:
-    seen = earlier.market.timestamps[earlier.split.validation.stop - 1]
+    seen = earlier.market.timestamps[earlier.split.last_seen]
     first = own.market.timestamps[own.split.test.start]
     if seen >= first:
         known, judged = from_milliseconds(np.array([seen, first]))

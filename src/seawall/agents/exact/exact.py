@@ -10,7 +10,7 @@ weighted evenly (`even_share`), the critic ends each stretch, and an entropy bon
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -74,6 +74,13 @@ def position_weights(visits: Tensor, even_share: float) -> Tensor:
     return even_share / visits.shape[-1] + (1.0 - even_share) * visits
 
 
+def _whole_stretches(decisions: Sequence[int], segment_bars: int) -> Tensor:
+    """Return the places at which a stretch begins that its range holds whole, int64; the ranges follow each other."""
+    ends = np.cumsum(decisions)
+    parts = [torch.arange(end - count, end - segment_bars + 1) for end, count in zip(ends.tolist(), decisions, strict=True)]
+    return torch.cat(parts)
+
+
 class ExactGradient:
     """One learner: a reward table, a network, and where training stands."""
 
@@ -98,8 +105,12 @@ class ExactGradient:
         self.network = network.to(self.device)
         self.steps = 0
         self.failure_folder: Path | None = None
-        self.rows = problem.decision_rows(params.segment_bars)
-        self.table = torch.from_numpy(reward_table(problem.market, self.rows, self.positions, problem.costs, problem.simulator))
+        ranges = problem.decision_ranges(params.segment_bars)
+        tables = [reward_table(problem.market, each, self.positions, problem.costs, problem.simulator) for each in ranges]
+        self.table = torch.from_numpy(np.concatenate(tables))
+        # The market row of each decision of the table, and the decisions at which a whole stretch within one range begins.
+        self._row_of = torch.cat([torch.arange(each.start, each.stop - 1) for each in ranges])
+        self._first = _whole_stretches([len(each) for each in tables], params.segment_bars)
         deviation = float(self.table.std(0).max()) if params.normalise_reward else 1.0
         self.reward_scale = deviation if deviation > _LEAST_DEVIATION else 1.0
         self._account = torch.from_numpy(self.positions.account_rows(problem.account_columns)).to(self.device)
@@ -157,7 +168,7 @@ class ExactGradient:
         """Take one gradient step; return the tallied numbers in the order of their names, then the share of each action."""
         params = self.params
         self._optimiser.param_groups[0]["lr"] = self._learning_rate()
-        starts = torch.randint(len(self.table) - params.segment_bars + 1, (params.n_segments,), generator=self._sampling)
+        starts = self._first[torch.randint(len(self._first), (params.n_segments,), generator=self._sampling)]
         stretch = self.evaluate(starts)
         weights = position_weights(stretch.visits, params.even_share)
         policy_part = policy_loss(stretch.log_policy, stretch.advantages, weights)
@@ -193,18 +204,19 @@ class ExactGradient:
         """Evaluate every position and action of some stretches under the policy as it is.
 
         Args:
-            starts: First decision of each, counted from the first row of `rows`; int64, shape (B,), on the host.
+            starts: First decision of each, as a place in `table`; int64, shape (B,), on the host.
             start: Probability of each position at the first decision, shape (P,); evenly spread where None.
         """
         bars, (n_positions, n_actions) = self.params.segment_bars, self.positions.following.shape
-        places = starts[:, None] + torch.arange(bars + 1)
-        actor, critic = self.network.encode(self._gather((self.rows.start + places.flatten()).to(self.device)))
+        places = starts[:, None] + torch.arange(bars)
+        rows = self._row_of[starts][:, None] + torch.arange(bars + 1)
+        actor, critic = self.network.encode(self._gather(rows.flatten().to(self.device)))
         told = [self.network.heads(actor, critic, row.expand(len(actor), -1)) for row in self._account]
         shape = (len(starts), bars + 1, n_positions)
         log_policy = torch.log_softmax(torch.stack([logits for logits, _ in told], 1), -1).view(*shape, n_actions)[:, :bars]
         values = torch.stack([value for _, value in told], 1).view(shape)
         policy = log_policy.detach().exp().cpu().numpy()
-        rewards = (self.table[places[:, :bars]] / self.reward_scale).to(log_policy.dtype).numpy()
+        rewards = (self.table[places] / self.reward_scale).to(log_policy.dtype).numpy()
         following, end_values = self.positions.following, values[:, bars].detach().cpu().numpy()
         advantages, returns = advantages_and_values(policy, rewards, following, end_values, self.params.gamma)
         spread = torch.full((n_positions,), 1.0 / n_positions) if start is None else start
@@ -229,15 +241,15 @@ class ExactGradient:
         return self._scheduled(self.params.entropy_coefficient, self.params.entropy_schedule)
 
     def _stop(self, starts: Tensor, loss: float, norm: float) -> NoReturn:
-        rows = self.rows.start + starts[:, None] + torch.arange(self.params.segment_bars)
-        kept = {"rows": rows, "rewards": self.table[rows - self.rows.start]}
+        places = starts[:, None] + torch.arange(self.params.segment_bars)
+        kept = {"rows": self._row_of[places], "rewards": self.table[places]}
         seen = {"loss": loss, "gradient_norm": norm}
         cause = self._explain_divergence(loss, norm, starts)
         stop_training(cause, kept, self.params, step=self.steps, folder=self.failure_folder, tallied=seen)
 
     def _explain_divergence(self, loss: float, norm: float, starts: Tensor) -> str:
         where = f"training diverged at step {self.steps}: loss {loss:.3g}, gradient norm {norm:.3g}"
-        first, bars = self.rows.start + starts, self.params.segment_bars
+        first, bars = self._row_of[starts], self.params.segment_bars
         for row in first.tolist():
             seen = self.problem.market.features[row - self.problem.window + 1 : row + bars + 1]
             if not np.isfinite(seen).all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seawall.agents.exact.additive import path_dependent_terms
 from seawall.agents.exact.positions import MOST_POSITIONS, POSITION_COLUMNS
@@ -29,6 +29,7 @@ class ExactProblem:
         simulator: Settings of the accounts and of their reward.
         account_columns: What a policy sees of the account, out of `POSITION_COLUMNS`.
         guard_columns: Columns of guards' state that would follow them; with any the problem is refused.
+        further: Further rows to learn from, as cross-validation leaves; no stretch of decisions crosses from one range to another.
     """
 
     market: Market
@@ -39,10 +40,23 @@ class ExactProblem:
     simulator: SimulatorParams
     account_columns: tuple[str, ...] = ("target",)
     guard_columns: tuple[str, ...] = ()
+    further: tuple[RowRange, ...] = ()
 
     def check(self) -> None:
         """Refuse what the agent cannot serve; see `check_exact`."""
         check_exact(self.scheme, self.costs, self.simulator, self.account_columns, self.guard_columns)
+
+    def decision_ranges(self, segment_bars: int) -> list[RowRange]:
+        """Return the parts of all ranges in which stretches of decisions fit, as `decision_rows`; ranges without any are left out.
+
+        Raises:
+            ConfigError: A range leaves its series, or none is long enough.
+        """
+        if not self.further:
+            return [self.decision_rows(segment_bars)]
+        each = [replace(self, rows=rows, further=()) for rows in (self.rows, *self.further)]
+        long_enough = [part for part in each if len(part.rows) >= segment_bars + self.window]
+        return [part.decision_rows(segment_bars) for part in long_enough or [max(each, key=lambda part: len(part.rows))]]
 
     def decision_rows(self, segment_bars: int) -> RowRange:
         """Return the part of the rows that has whole, warmed-up windows, in which stretches of decisions fit.

@@ -11,7 +11,7 @@ Log densities are those of the collection. The step size of the autoencoder is i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, NoReturn
@@ -109,7 +109,7 @@ class JointPPO:
         self.env, self.params, self.look, self.device = env, params, look, torch.device(device)
         self.network = network.to(self.device)
         self.failure_folder: Path | None = None
-        self.pretraining_rows: RowRange | None = None
+        self.pretraining_rows: RowRange | Sequence[RowRange] | None = None
         self.steps = self.updates = 0
         self._seed = seed
         self._gather = PanelGatherer(panel_features(market, self.device), look)

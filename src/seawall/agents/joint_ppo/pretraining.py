@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (the name that torch users know)
 from torch import Tensor
@@ -18,7 +20,7 @@ def pretrain(
     network: PortfolioNetwork,
     gather: PanelGatherer,
     params: JointPPOParams,
-    rows: RowRange,
+    rows: RowRange | Sequence[RowRange],
     account: Tensor,
     seed: int,
 ) -> float:
@@ -28,7 +30,7 @@ def pretrain(
         network: Changed in place.
         gather: Shows what is known of all assets at a row.
         params: Epochs, step size, size of a batch and bound of the gradient.
-        rows: Training rows, each with a whole look before it.
+        rows: Training rows, one range or several, each with a whole look before it.
         account: Account row of a portfolio that is all in cash, shape (S,), shown with every row.
         seed: The run's seed.
 
@@ -38,9 +40,11 @@ def pretrain(
     optimiser = JointOptimiser(network, params.encoder_optimiser)
     order = torch.Generator().manual_seed(derived_seed(seed, "pretraining"))
     errors: list[Tensor] = []
+    ranges = [rows] if isinstance(rows, RowRange) else rows
+    places = torch.cat([torch.arange(each.start, each.stop) for each in ranges])
     for _ in range(params.pretrain_epochs):
         errors.clear()
-        shuffled = (rows.start + torch.randperm(len(rows), generator=order)).to(account.device)
+        shuffled = places[torch.randperm(len(places), generator=order)].to(account.device)
         for batch in shuffled.split(params.minibatch):
             inputs = network.inputs(gather(batch), account.expand(len(batch), -1))
             loss = F.mse_loss(network.reducer.decode(network.reducer.encode(inputs)[0]), inputs)

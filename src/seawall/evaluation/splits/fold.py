@@ -47,7 +47,7 @@ class Fold:
         return rows_of(self.test)
 
     def as_split(self) -> Split:
-        """Return the fold as a `Split`, as a run keeps it.
+        """Return the fold as a `Split` of three ranges.
 
         Raises:
             ConfigError: There is no validation part, or training or test rows are more than one range.
@@ -57,7 +57,17 @@ class Fold:
                 f"fold {self.number} has {len(self.train)} training ranges, {len(self.test)} test ranges and "
                 f"{'no' if self.validation is None else 'a'} validation range; allowed: one of each"
             )
-        return Split(self.train[0], self.validation, self.test[0], self.purge)
+        return self.as_whole_split()
+
+    def as_whole_split(self) -> Split:
+        """Return the fold as a `Split` with all its ranges, as the run of a fold keeps it.
+
+        Raises:
+            ConfigError: There is no validation part.
+        """
+        if self.validation is None:
+            raise ConfigError(f"fold {self.number} has no validation range; allowed: a share of the training rows to choose on")
+        return Split(self.train[0], self.validation, self.test[0], self.purge, self.train[1:], self.test[1:])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fold as plain numbers, for JSON."""
