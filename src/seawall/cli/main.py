@@ -26,6 +26,7 @@ from seawall.cli import (
     selftest,
     suite,
     train,
+    walkforward,
 )
 from seawall.core.errors import SeawallError, is_disk_full
 
@@ -54,6 +55,7 @@ for verb in (
     leakcheck.leakcheck,
     selftest.selftest,
     suite.suite,
+    walkforward.walkforward,
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,1 @@
+"""Walk-forward and cross-validation of a recipe: trained, chosen and tested anew in each fold."""

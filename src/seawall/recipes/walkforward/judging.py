@@ -1,0 +1,149 @@
+"""One judgement of all folds: their tests chained, beside the rivals' tests chained in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+
+from seawall import __version__
+from seawall.core import trials
+from seawall.core.market import RowRange
+from seawall.core.run_folder import RunFolder
+from seawall.evaluation.evidence import Background
+from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
+from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.evaluation.metrics import ledger_metrics
+from seawall.evaluation.portfolio_evaluate import judge_portfolios
+from seawall.evaluation.portfolio_ledger import PortfolioLedger
+from seawall.evaluation.portfolio_metrics import portfolio_metrics
+from seawall.evaluation.portfolio_stress import portfolio_stress
+from seawall.evaluation.stitching import portfolio, stitched
+from seawall.evaluation.stress import Replay, stress
+from seawall.recipes import portfolio_run
+from seawall.recipes.dataset import Dataset
+from seawall.recipes.experiment import load_run_recipe, training_summary
+from seawall.recipes.families import is_portfolio_run, load_any_run
+from seawall.recipes.trials import trial_of
+from seawall.recipes.walkforward.testing import between_tests, read_tests
+
+SHOWN_RIVALS: dict[str, tuple[str, ...]] = {"flat": ("flat", "cash"), "buy_and_hold": ("buy_and_hold",), "random": ("random",)}
+"""Rivals of the fold table, and what ledgers of either family call them."""
+_SHOWN = ("total_return", "sharpe", "max_drawdown", "turnover_per_year", "trades", "bars")
+
+
+def fold_rows(folds: Sequence[Mapping[str, Any]], runs: Sequence[RunFolder]) -> list[dict[str, Any]]:
+    """Return the fold table: for each test range of each fold its span, the ensemble's figures, and the rivals' beside them.
+
+    Args:
+        folds: As a walk's folder keeps them.
+        runs: The folds' runs, tested.
+    """
+    rows: list[dict[str, Any]] = []
+    for fold, run in zip(folds, runs, strict=True):
+        for group, span, (_, ledgers) in zip(fold["groups"], fold["test"], read_tests(run), strict=True):
+            figures = metrics_of(ledgers.ensemble)
+            rivals = {name: _rival(ledgers, known) for name, known in SHOWN_RIVALS.items()}
+            rows.append(
+                {
+                    "fold": fold["number"],
+                    "group": group,
+                    **{name: span[name] for name in ("first", "last")},
+                    "trained_bars": sum(each["bars"] for each in fold["train"]),
+                    **{name: figures[name] for name in _SHOWN},
+                    "costs": figures["costs"]["share_of_initial_equity"],
+                    "seeds": {str(seed): metrics_of(ledger)["total_return"] for seed, ledger in ledgers.seeds.items()},
+                    "rivals": rivals,
+                    "run": str(run.path),
+                }
+            )
+    return rows
+
+
+def metrics_of(ledger: Ledger) -> dict[str, Any]:
+    """Return the figures of a ledger of either family."""
+    return portfolio_metrics(ledger) if isinstance(ledger, PortfolioLedger) else ledger_metrics(ledger)
+
+
+def _rival(ledgers: Ledgers, names: Sequence[str]) -> dict[str, Any] | None:
+    name = next((name for name in names if name in ledgers.baselines), None)
+    if name is None:
+        return None
+    figures = metrics_of(ledgers.baselines[name])
+    return {"total_return": figures["total_return"], "sharpe": figures["sharpe"]}
+
+
+def chain_path(runs: Sequence[RunFolder], folds: Sequence[int], groups: Sequence[Sequence[int]] | None) -> tuple[RowRange, Ledgers]:
+    """Return the rows and chained ledgers of one path through the folds.
+
+    Args:
+        runs: All folds' runs, in the order of their numbers.
+        folds: Numbers of the folds whose tests are chained, in order of time.
+        groups: Of cross-validation, the groups that each fold tests; the path takes group g from its g-th fold. None takes all.
+    """
+    parts: list[tuple[RowRange, Ledgers]] = []
+    for group, number in enumerate(folds):
+        tests = read_tests(runs[number])
+        parts += tests if groups is None else [tests[list(groups[number]).index(group)]]
+    rows = RowRange(parts[0][0].start, parts[-1][0].stop)
+    return rows, stitched(parts, between_tests(runs[0]))
+
+
+def judge_path(runs: Sequence[RunFolder], rows: RowRange, ledgers: Ledgers, command: str) -> Judgement:
+    """Judge the chained ledgers of one path by the rules of any run.
+
+    Args:
+        runs: All folds' runs.
+        rows: Rows that the ledgers cover.
+        ledgers: As `chain_path` gives them.
+        command: How to make it again.
+    """
+    first, facts, background = runs[0], _facts(runs, command), _background(runs)
+    if is_portfolio_run(first):
+        parts = portfolio_run.parts_of(first)
+        chained, setting, params = portfolio(ledgers), parts.setting(rows), parts.recipe.evaluation
+        stressed = portfolio_stress(_as_portfolio(chained.ensemble), setting, params.stress)
+        return judge_portfolios(chained, stressed, params, facts, background)
+    recipe, market = load_run_recipe(first), Dataset.load(first).market
+    replay = Replay(market, rows, recipe.costs, recipe.simulator)
+    stressed = stress(ledgers.ensemble, replay, recipe.evaluation.stress)
+    return judge(JudgeInputs(ledgers, stressed, facts, recipe.evaluation, background=background))
+
+
+def middle(paths: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the path with the median Sharpe ratio, the lower of the two in the middle; one without counts lowest."""
+    sharpes = [-np.inf if path["sharpe"] is None else float(path["sharpe"]) for path in paths]
+    return sharpes.index(median_low(sharpes))
+
+
+def _as_portfolio(ledger: Ledger) -> PortfolioLedger:
+    assert isinstance(ledger, PortfolioLedger)
+    return ledger
+
+
+def _background(runs: Sequence[RunFolder]) -> Background:
+    """Return how many configurations were tried on these bars; a recipe's folds are one, as they came of one choice."""
+    own = trial_of(runs[0], load_any_run(runs[0]).model_dump(mode="json"))
+    found = trials.tried(runs[0].path.parents[1], own)
+    return Background(trials=len(found) or None)
+
+
+def _facts(runs: Sequence[RunFolder], command: str) -> RunFacts:
+    first = runs[0]
+    recipe = load_any_run(first)
+    data = Dataset.load(first).facts
+    warnings = {warning for run in runs for seed in training_summary(run)["seeds"] for warning in seed["warnings"]}
+    return RunFacts(
+        recipe=recipe.name,
+        recipe_hash=recipe.digest(),
+        symbol=data["symbol"],
+        timeframe=data["timeframe"],
+        costs=recipe.costs.model_dump(),
+        data={**data, "notes": [note for note in data["notes"] if not note.startswith("fold ")]},
+        guards=getattr(recipe, "guards", {}),
+        warnings=tuple(sorted(warnings)),
+        command=command,
+        version=__version__,
+    )

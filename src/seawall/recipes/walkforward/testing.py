@@ -1,0 +1,145 @@
+"""Testing each fold on its own rows: ensemble, seeds and rivals, a ledger for each test range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from seawall.agents.bundle import load_bundle
+from seawall.core.bars import CLOSE
+from seawall.core.fan_out import Channel, Interrupted, fan_out
+from seawall.core.market import RowRange
+from seawall.core.protocols import Policy
+from seawall.core.run_folder import RunFolder
+from seawall.evaluation.backtest import backtest
+from seawall.evaluation.evaluate import Setting, change_rate, rivals
+from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
+from seawall.evaluation.portfolio_baselines import PORTFOLIO_BASELINES, PortfolioRival
+from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
+from seawall.evaluation.stitching import Between
+from seawall.recipes import portfolio_run
+from seawall.recipes.assembly import Parts
+from seawall.recipes.dataset import Dataset
+from seawall.recipes.experiment import load_run_recipe
+from seawall.recipes.families import is_portfolio_run
+from seawall.recipes.portfolio_parts import PortfolioParts
+from seawall.training.threads import use_threads
+
+Tell = Callable[[str], None]
+
+
+def test_folds(runs: Sequence[RunFolder], workers: int, done: Callable[[RunFolder], None]) -> None:
+    """Test every fold that is not tested yet, each in a process of its own.
+
+    Args:
+        runs: Trained folds.
+        workers: Processes at once.
+        done: Called with each fold that is tested.
+
+    Raises:
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    waiting = [run for run in runs if not all(path.is_file() for path in ledger_files(run))]
+    for run in runs:
+        if run not in waiting:
+            done(run)
+    tasks = [(str(run.path),) for run in waiting]
+    fan_out(test_fold, tasks, workers=workers, on_progress=lambda number, told: done(waiting[number]) if "done" in told else None)
+
+
+def test_fold(path: str, channel: Channel) -> None:
+    """Test one fold and write its ledgers; called in a process of its own."""
+
+    def tell(name: str) -> None:
+        channel.send({"policy": name})
+        if channel.should_stop():
+            raise Interrupted("testing was stopped; the same command goes on")
+
+    run = RunFolder(Path(path))
+    walk = _portfolio_ledgers if is_portfolio_run(run) else _series_ledgers
+    walk(run, tell)
+    channel.send({"done": True})
+
+
+def ledger_files(run: RunFolder) -> list[Path]:
+    """Return where the ledgers of each test range of a fold lie."""
+    tests = Dataset.load(run).split.tests
+    return [run.path / "tests" / f"{number}.parquet" for number in range(len(tests))]
+
+
+def read_tests(run: RunFolder) -> list[tuple[RowRange, Ledgers]]:
+    """Return rows and ledgers of each test range of a tested fold.
+
+    Raises:
+        DataError: A file is missing or damaged.
+    """
+    read = PortfolioLedgers.read if is_portfolio_run(run) else Ledgers.read
+    tests = Dataset.load(run).split.tests
+    return [(rows, read(path)) for rows, path in zip(tests, ledger_files(run), strict=True)]
+
+
+def between_tests(run: RunFolder) -> Between:
+    """Return what is known of the bars between tests, from any fold's run."""
+    if is_portfolio_run(run):
+        parts = portfolio_run.parts_of(run)
+        return Between(parts.data.panel.timestamps, None, parts.recipe.costs)
+    market = Dataset.load(run).market
+    return Between(market.timestamps, market.prices[:, CLOSE], load_run_recipe(run).costs)
+
+
+def series_setting(parts: Parts, rows: RowRange) -> Setting:
+    """Return where policies of one series are tested."""
+    recipe = parts.recipe
+    return Setting(
+        market=parts.dataset.market,
+        rows=rows,
+        make_desk=lambda: parts.desk(1),
+        short=recipe.environment.short,
+        costs=recipe.costs,
+        simulator=recipe.simulator,
+        account_columns=recipe.environment.account_columns,
+    )
+
+
+def _series_ledgers(run: RunFolder, tell: Tell) -> None:
+    recipe = load_run_recipe(run)
+    use_threads(recipe.training.threads)
+    parts, bundle = Parts(recipe, Dataset.load(run)), load_bundle(run.bundle)
+    ensemble, members = parts.policies(bundle)
+    seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
+    for path, rows in zip(ledger_files(run), parts.dataset.split.tests, strict=True):
+        made = series_setting(parts, rows)
+        judged = _walked("ensemble", ensemble, made, tell)
+        own = {seed: _walked(f"seed {seed}", policy, made, tell) for seed, policy in seeds.items()}
+        others = rivals(made, recipe.evaluation.baselines, change_rate(judged), tell)
+        Ledgers(judged, own, others).write(path)
+
+
+def _walked(name: str, policy: Policy, made: Setting, tell: Tell) -> Ledger:
+    tell(name)
+    return backtest(policy, made.market, made.rows, made.make_desk(), made.costs, made.simulator, made.account_columns)
+
+
+def _portfolio_ledgers(run: RunFolder, tell: Tell) -> None:
+    parts, bundle = portfolio_run.parts_of(run), load_bundle(run.bundle)
+    use_threads(parts.recipe.training.threads)
+    ensemble, members = parts.policies(bundle)
+    seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
+    for path, rows in zip(ledger_files(run), parts.data.dataset.split.tests, strict=True):
+        made = parts.setting(rows)
+        tell("ensemble")
+        judged = portfolio_backtest(ensemble, made)
+        own = {seed: portfolio_backtest(policy, made) for seed, policy in seeds.items()}
+        PortfolioLedgers(judged, own, _portfolio_rivals(parts, made, tell)).write(path)
+
+
+def _portfolio_rivals(parts: PortfolioParts, made: PortfolioSetting, tell: Tell) -> dict[str, PortfolioLedger]:
+    rival = PortfolioRival(
+        len(made.panel.symbols), len(made.panel), made.rows.start, parts.recipe.evaluation.baselines.seed
+    )  # fmt: skip
+    walked: dict[str, PortfolioLedger] = {}
+    for name, make in PORTFOLIO_BASELINES.items():
+        tell(name)
+        walked[name] = portfolio_backtest(make(rival), made)
+    return walked
