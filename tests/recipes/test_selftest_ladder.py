@@ -108,13 +108,18 @@ def test_a_usual_run_asks_of_each_agent_what_is_required_of_it_on_few_rungs_belo
     cells = {unit.cell for unit in plan.units}
     for agent in LADDER_AGENTS:
         asked = [name for name in ("strong", "medium", "weak") if required_share(agent, name) is not None]
-        above = [name for name in asked if name != "weak"]
-        for rung, strengths in (("ar1", asked), ("regime", above), ("sine", ["strong"]), ("threshold", ["strong"])):
+        for rung, strengths in (
+            ("ar1", asked),
+            ("regime", asked),
+            ("threshold", asked),
+            ("sine", ["strong"]),
+            ("indicator", ["strong"]),
+        ):
             assert {cell.strength for cell in cells if cell.agent == agent and cell.rung == rung} == set(strengths)
         assert Unit(agent, "walk", "strong", 0) in cells
         assert Unit(agent, "ar1", "strong", 0, control=True) in cells
-    # Seven strong cells, walk and control among them, for each of three agents; two medium and one weak one of exact.
-    assert len(plan.units) == 3 * len(cells) == 3 * (3 * 7 + 3)
+    # Seven strong cells, walk and control among them, for each of three agents; three medium and three weak ones of exact.
+    assert len(plan.units) == 3 * len(cells) == 3 * (3 * 7 + 6)
     assert not plan.bars
     named = {unit.strength for unit in make_plan(["exact"], rungs=["sine"]).units}
     assert named == {"strong", "medium", "weak"}
@@ -199,6 +204,19 @@ def test_a_strong_edge_is_learned_and_its_control_is_not(tmp_path, agent):
         run_unit(run, unit, Line())
     rows = ladder_table(run, units, [json.loads(unit_file(run, unit).read_text()) for unit in units])
     assert [row["passed"] for row in rows] == [True, True]
+
+
+@pytest.mark.slow
+def test_exact_learns_a_weak_edge_that_two_columns_tell_together_and_dqn_a_strong_one(tmp_path):
+    # With a decay of 2 the weights died away before the edge was found, and exact stayed flat; dqn stood at its limit of 0.75.
+    use_threads(1)
+    run = made_run(tmp_path)
+    units = [Unit("exact", "regime", "weak", 20), Unit("dqn", "regime", "strong", 20)]
+    for unit in units:
+        run_unit(run, unit, Line())
+    shares = [json.loads(unit_file(run, unit).read_text())["share"] for unit in units]
+    assert shares[0] >= 0.7
+    assert shares[1] >= 0.77
 
 
 def test_a_unit_that_was_stopped_ends_as_one_that_was_not(tmp_path, wanderer):

@@ -43,8 +43,8 @@ def selftest(
     "if told" is the share of a trader who is told the state of each bar and fits its drift to the same rows. Otherwise it
     exits with 1.
 
-    A usual run is meant for a quarter of an hour on two quiet cores: every rung at the strong edge, and exact on medium edges
-    of ar1 and regime and weak ones of ar1.
+    A usual run is meant for twenty minutes on two quiet cores: every rung at the strong edge, and exact on medium and weak edges
+    of ar1, regime and threshold.
 
     Ctrl-C stops at a safe point, and the same command goes on from there. Results lie in the run's folder, curves in ladder.html.
 

@@ -113,35 +113,36 @@ def build_dqn(ladder: LadderMarket, seed: int, params: DQNParams | None = None) 
 
 _EPISODE_BARS = 256
 PPO_PARAMS = PPOParams(
-    total_steps=786_432,
+    total_steps=589_824,
     n_envs=256,
     n_steps=64,
     minibatch=512,
     n_epochs=1,
-    learning_rate=1e-3,
+    learning_rate=2e-3,
     gamma=0.9,
     gae_lambda=0.8,
     entropy_coefficient=0.25,
     entropy_schedule="linear",
 )
 DQN_PARAMS = DQNParams(
-    total_steps=327_680,
+    total_steps=294_912,
     n_envs=256,
     batch=1_024,
     replay_ratio=2.0,
-    learning_rate=1e-3,
+    learning_rate=3e-3,
     gamma=0.9,
     target_every=64,
     epsilon_fraction=0.5,
-    weight_decay=4.0,
+    weight_decay=3.0,
 )
-EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, learning_rate=2e-3, gamma=0.9, entropy_coefficient=0.25, weight_decay=2.0)
-EXACT_BUDGETS: dict[str, dict[str, int]] = {
-    "strong": {"total_steps": 393_216, "gradient_steps": 32},
-    "medium": {"total_steps": 786_432, "gradient_steps": 64},
-    "weak": {"total_steps": 1_310_720, "gradient_steps": 128},
+EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, learning_rate=3e-3, gamma=0.9, entropy_coefficient=0.25, weight_decay=2.0)
+EXACT_BUDGETS: dict[str, dict[str, float]] = {
+    "strong": {"total_steps": 262_144, "gradient_steps": 32},
+    "medium": {"total_steps": 589_824, "gradient_steps": 64, "weight_decay": 1.0, "entropy_coefficient": 0.15},
+    "weak": {"total_steps": 1_048_576, "gradient_steps": 256, "weight_decay": 0.5, "entropy_coefficient": 0.1},
 }
-"""What changes by strength: a smaller edge takes more bars, and is chosen on as often."""
+"""What changes by strength: a smaller edge takes more bars and a longer memory. With a decay of 2 a weak one is forgotten sooner
+than learned: the weights shrink to nothing, and with them every preference of the policy."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class LadderAgent:
     build: Callable[[LadderMarket, int], Learner]
     training: TrainingParams
     params: Params
-    budgets: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    budgets: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, dict[str, float]])
 
     def settings(self) -> dict[str, Any]:
         """Return all settings as plain values."""
@@ -169,7 +170,7 @@ class LadderAgent:
 LADDER_AGENTS: dict[str, LadderAgent] = {
     "exact": LadderAgent(build_exact, TrainingParams(evaluate_every=4, checkpoint_every=12), EXACT_PARAMS, EXACT_BUDGETS),
     "ppo": LadderAgent(build_ppo, TrainingParams(evaluate_every=6, checkpoint_every=24), PPO_PARAMS),
-    "dqn": LadderAgent(build_dqn, TrainingParams(evaluate_every=4, checkpoint_every=8), DQN_PARAMS),
+    "dqn": LadderAgent(build_dqn, TrainingParams(evaluate_every=8, checkpoint_every=8), DQN_PARAMS),
 }
 """The agents by name."""
 

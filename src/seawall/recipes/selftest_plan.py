@@ -19,8 +19,10 @@ CONTROL_RUNG = "ar1"
 _REQUIRED = {"strong": 0.75}
 _REQUIRED_OF = {"exact": {"strong": 0.9, "medium": 0.9, "weak": 0.7}}
 _USUAL_SEEDS, _FULL_SEEDS = 3, 5
-_USUAL_RUNGS = {"medium": ("ar1", "regime"), "weak": ("ar1",)}
-"""A usual run climbs the smaller edges here alone: one signal seen in a single column, one that two columns tell together."""
+_SMALL_EDGES = ("ar1", "regime", "threshold")
+_USUAL_RUNGS = {"medium": _SMALL_EDGES, "weak": _SMALL_EDGES}
+"""A usual run climbs the smaller edges here alone, the hardest: what lasts in a single column, what two columns tell together, and
+what is barely worth its costs."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def make_plan(
     Args:
         agents: Who climbs; all where none is named.
         strengths: Which strengths; where none is named, those at which something is required, or all of a full run. Where no rung
-            is named either, a usual run has medium edges on two rungs and weak ones on one alone, as they take the most time.
+            is named either, a usual run has medium and weak edges on three rungs alone, as they take the most time.
         rungs: Which rungs; where none is named, all but the candles, which a full run has too.
         seeds: Seeds of each cell; 3 where None, 5 in a full run.
         full: Whether every agent climbs every rung at every strength.

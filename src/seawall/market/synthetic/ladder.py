@@ -26,7 +26,7 @@ LEVELS = (-1.0, 0.0, 1.0)
 FLAT = 1
 """Place of the exposure 0 in `LEVELS`."""
 N_FEATURES = 21
-LADDER_ROWS = {"strong": (320_000, 40_000, 40_000), "medium": (640_000, 80_000, 40_000), "weak": (1_280_000, 320_000, 40_000)}
+LADDER_ROWS = {"strong": (320_000, 40_000, 40_000), "medium": (640_000, 80_000, 40_000), "weak": (1_280_000, 160_000, 40_000)}
 """Rows to learn from, to choose on and to judge on: a smaller edge needs more of them to stand out from their luck."""
 _PURGE = 64
 _TOLERANCE = 1e-10
