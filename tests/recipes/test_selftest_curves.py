@@ -39,6 +39,6 @@ def test_each_seed_is_a_line_that_ends_at_its_share_and_its_seconds():
 
 
 def test_controls_and_walks_are_not_drawn():
-    only = DRAWING["drawing"]([row("exact", 0.9), row("exact", 0.0, control=True), row("exact", None, rung="walk")])
+    only = DRAWING["drawing"]([row("exact", 0.9), row("exact", 0.0, control=True), row("exact", 0.0, rung="walk", mean_share=None)])
     assert len(lines(only)) == 2
     assert "walk" not in only
