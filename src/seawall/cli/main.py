@@ -11,6 +11,7 @@ import typer
 
 from seawall import __version__
 from seawall.cli import (
+    ablate,
     backtest,
     bundle,
     compare,
@@ -18,6 +19,7 @@ from seawall.cli import (
     demo,
     doctor,
     embed,
+    hindsight,
     leakcheck,
     paper,
     pretrain,
@@ -51,6 +53,8 @@ for verb in (
     backtest.backtest,
     report.report,
     compare.compare,
+    ablate.ablate,
+    hindsight.hindsight,
     paper.paper,
     leakcheck.leakcheck,
     selftest.selftest,

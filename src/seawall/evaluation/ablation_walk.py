@@ -1,0 +1,192 @@
+"""One policy before every choice of its guards at once: an account for each choice, all in one walk over the same bars.
+
+A guard that is not in force goes on watching: its state moves on as if it judged, and changes nothing. A policy that was trained
+with that state in its account row so sees the columns that it knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from seawall.core.errors import ConfigError
+from seawall.core.logs import warn
+from seawall.core.market import Market, RowRange
+from seawall.core.protocols import ActionScheme, Guard, GuardContext, GuardVerdict, Observation, Policy
+from seawall.engine.decision import DecisionLoop, DecisionRecords
+from seawall.evaluation.backtest import reasons_in_words
+from seawall.evaluation.ledger import Ledger, ledger_of
+from seawall.guards.chain import GuardChain, without_new_risk
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.desk import Desk
+from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.simulator import Simulator
+
+NO_GUARD, ALL_GUARDS = "no guard", "all guards"
+_TOLD_EVERY = 256
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A choice of guards.
+
+    Attributes:
+        name: ``no guard``, ``only X``, ``all but X``, or ``all guards``.
+        in_force: Names of the guards that judge.
+    """
+
+    name: str
+    in_force: tuple[str, ...]
+
+
+def variants_of(names: Sequence[str]) -> tuple[Variant, ...]:
+    """Return no guard, each guard alone, all but each, and all; a choice that is made already is not made again.
+
+    Args:
+        names: Guards in the order of their chain, at least one.
+
+    Raises:
+        ConfigError: There is no guard.
+    """
+    if not names:
+        raise ConfigError("an ablation of 0 guards was asked for; at least 1 is needed")
+    every = tuple(names)
+    alone = [Variant(f"only {name}", (name,)) for name in every] if len(every) > 1 else []
+    all_but = [Variant(f"all but {name}", tuple(each for each in every if each != name)) for name in every]
+    return (Variant(NO_GUARD, ()), *alone, *(all_but if len(every) > 2 else ()), Variant(ALL_GUARDS, every))
+
+
+class Masked:
+    """A guard that judges some accounts and only watches the others.
+
+    Where it raises, an account that it judges may cut risk but not add any, as in a chain; the others are left alone.
+    """
+
+    def __init__(self, guard: Guard, in_force: np.ndarray) -> None:
+        """Take the guard and the accounts that it judges, bool, shape (N,)."""
+        self.name = guard.name
+        self.may_block_exit = guard.may_block_exit
+        self.reasons = (*guard.reasons, "guard failed")
+        self.state_names = guard.state_names
+        self._guard, self._in_force = guard, in_force
+        self._failure = ""
+
+    def initial_state(self, n: int) -> np.ndarray:
+        """Return the state at the start, float64, shape (n, K)."""
+        return self._guard.initial_state(n)
+
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> GuardVerdict:
+        """Judge; see `core.protocols.Guard`. The chain holds the answer to its law."""
+        try:
+            verdict = self._guard.apply(current, proposed, context, state)
+        except Exception as error:  # as in the chain: a broken rule must not add risk, whatever its fault is
+            self._tell(f"{type(error).__name__}: {error}")
+            failed = np.full(len(proposed), len(self.reasons), dtype=np.int8)
+            verdict = GuardVerdict(without_new_risk(current, proposed), failed, state)
+        if verdict.allowed.shape != proposed.shape or verdict.reason.shape != proposed.shape:
+            return verdict
+        allowed = np.where(self._in_force, verdict.allowed, proposed)
+        return GuardVerdict(allowed, np.where(self._in_force, verdict.reason, 0).astype(np.int8), verdict.state)
+
+    def _tell(self, failure: str) -> None:
+        if failure != self._failure:
+            warn(f"guard {self.name!r} failed ({failure}); no new exposure is taken while it fails")
+        self._failure = failure
+
+
+class Shown:
+    """A policy that sees some of the account's columns: those that it was trained with."""
+
+    def __init__(self, policy: Policy, columns: Sequence[int]) -> None:
+        """Take the policy and the places of its columns."""
+        self._policy, self._columns = policy, list(columns)
+
+    def begin(self, n: int) -> None:
+        """Begin an episode of n accounts, where the policy remembers."""
+        begin = getattr(self._policy, "begin", None)
+        if begin is not None:
+            begin(n)
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+        """Act on the columns shown; see `core.protocols.Policy`."""
+        seen = replace(observation, account=np.ascontiguousarray(observation.account[:, self._columns]))
+        return self._policy.act(seen, deterministic=deterministic)
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a policy walks.
+
+    Attributes:
+        market: Prices and features.
+        rows: T rows of one series; a decision is taken at the close of each but the last.
+        scheme: What the actions mean.
+        guards: The guards, in the order in which they judge.
+        account_columns: Account features that the policy sees.
+        shown: Columns of the guards' state that it sees after them, as the chain names them.
+        costs: Costs of a fill.
+        simulator: Settings of the account.
+    """
+
+    market: Market
+    rows: RowRange
+    scheme: ActionScheme
+    guards: tuple[Guard, ...]
+    account_columns: tuple[str, ...]
+    shown: tuple[str, ...]
+    costs: CostParams
+    simulator: SimulatorParams
+
+
+def walk(
+    policy: Policy, course: Course, variants: Sequence[Variant], on_progress: Callable[[int], Any] | None = None
+) -> dict[str, Ledger]:
+    """Let a policy trade from flat, once before each choice of guards.
+
+    Args:
+        policy: Whose likeliest actions are taken.
+        course: Where.
+        variants: The choices, V of them.
+        on_progress: Told now and then how many bars were walked; what it raises ends the walk.
+
+    Returns:
+        The ledger of each choice by its name, as a backtest behind those guards gives it.
+
+    Raises:
+        ConfigError: Fewer than two rows, or the guards cannot stand in one chain.
+        InvariantError: A guard breaks the law of the chain.
+    """
+    rows, n = course.rows, len(variants)
+    if len(rows) < 2:
+        raise ConfigError(f"a walk over {len(rows)} row was asked for; at least 2 are needed, one to decide and one to mark")
+    masks = [np.array([guard.name in variant.in_force for variant in variants]) for guard in course.guards]
+    chain = GuardChain([Masked(guard, mask) for guard, mask in zip(course.guards, masks, strict=True)])
+    desk = Desk(course.scheme, chain, n)
+    accounts = Simulator(course.market, n, course.costs, course.simulator, terms=course.scheme.carries_terms)
+    every = np.ones(n, dtype=np.int64)
+    accounts.reset(np.arange(n), every * rows.start, every * rows.stop)
+    equity = float(accounts.equity[0])
+    seen, wanted = (*course.account_columns, *chain.state_names), (*course.account_columns, *course.shown)
+    walker = policy if seen == wanted else Shown(policy, [seen.index(name) for name in wanted])
+    loop = DecisionLoop(walker, desk, accounts, course.account_columns)
+    records: list[DecisionRecords] = []
+    for bar in range(len(rows) - 1):
+        if on_progress is not None and bar % _TOLD_EVERY == 0:
+            on_progress(bar)
+        records.append(loop.step())
+        if records[-1].done.all():
+            break
+    times = np.asarray(course.market.timestamps[rows.start : rows.stop])
+    parts = _by_account(records, n)
+    laid = [ledger_of([part], reasons_in_words(desk, [part]), equity, times) for part in parts]
+    return {variant.name: ledger for variant, ledger in zip(variants, laid, strict=True)}
+
+
+def _by_account(records: Sequence[DecisionRecords], n: int) -> list[DecisionRecords]:
+    """Return the records of each account, up to the one that ended its episode; arrays of shape (bars,)."""
+    blocks = {field.name: np.stack([getattr(record, field.name) for record in records]) for field in fields(DecisionRecords)}
+    bars = blocks["done"].argmax(axis=0) + 1
+    return [DecisionRecords(**{name: block[: bars[i], i] for name, block in blocks.items()}) for i in range(n)]
