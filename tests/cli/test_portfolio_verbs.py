@@ -32,7 +32,18 @@ def test_its_bundle_is_sound_and_its_report_is_written_again(trained, seawall):
     report = seawall("report", run, "--json").json
     assert report["run_folder"] == str(run)
     assert (run / "report" / "index.html").stat().st_size > 100_000
-    assert set(report["baselines"]) == {"cash", "buy_and_hold", "ucrp", "random"}
+    assert set(report["baselines"]) == {
+        "cash",
+        "buy_and_hold",
+        "ucrp",
+        "random",
+        "olmar",
+        "rmr",
+        "ons",
+        "eg",
+        "pamr",
+        "best_in_hindsight",
+    }
 
 
 def test_a_bundle_of_another_recipe_is_not_sound(trained, seawall, tmp_path):

@@ -6,7 +6,7 @@ from filelock import FileLock
 
 from seawall.core import trials
 from seawall.core.errors import DataError, TransientError
-from seawall.core.trials import Trial, count, open_registry, record, record_sharpe, registry_path, tried
+from seawall.core.trials import Trial, count, judged_before, open_registry, record, record_sharpe, registry_path, tried
 
 BTC = Trial("bars", "a", "tradernet", "BTCUSDT", "1h", 1_000, 2_000)
 
@@ -128,3 +128,19 @@ def test_a_registry_that_cannot_be_written_or_read_is_told(tmp_path):
         record(tmp_path / "file", BTC)
     with pytest.raises(DataError, match="cannot be read"):
         count(tmp_path / "file", "bars")
+
+
+def test_a_configuration_set_up_after_another_was_judged_on_its_test_bars_has_seen_them(tmp_path):
+    first, second = Trial("bars", "a", "one"), Trial("bars", "b", "two")
+    record(tmp_path, first)
+    record(tmp_path, second)
+    record_sharpe(tmp_path, first, 0.1)
+    assert judged_before(tmp_path, first) is None
+    assert judged_before(tmp_path, second) is None
+    third = Trial("bars", "c", "three")
+    record(tmp_path, third)
+    earlier = judged_before(tmp_path, third)
+    assert earlier is not None
+    assert earlier[0] == first
+    record(tmp_path, Trial("other bars", "c", "three"))
+    assert judged_before(tmp_path, Trial("other bars", "c", "three")) is None

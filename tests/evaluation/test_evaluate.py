@@ -12,17 +12,24 @@ from worlds import edge_world, facts
 from seawall.core.errors import ConfigError, DataError
 from seawall.evaluation.compare import compare
 from seawall.evaluation.evaluate import Candidates, evaluate
+from seawall.evaluation.evidence import Background, LeakCheck
 from seawall.evaluation.judge import Judgement, guard_interventions
 from seawall.evaluation.metrics import ledger_metrics
 from seawall.evaluation.params import EvaluationParams
 
+RIVALS = (
+    "flat", "buy_and_hold", "random", "sma_cross", "ema_cross", "momentum", "last_return", "mean_reversion", "volatility_gate",
+    "always_buy", "always_sell",
+)  # fmt: skip
 PARAMS = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 400}})
+
+CLEAN = Background(leaks=LeakCheck("clean", "nothing was found"))
 
 
 @pytest.fixture(scope="module")
 def edge():
     candidates, setting = edge_world(True)
-    return evaluate(candidates, setting, PARAMS, facts())
+    return evaluate(candidates, setting, PARAMS, facts(), background=CLEAN)
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +43,45 @@ def test_an_edge_is_called_evidence_and_its_twin_is_not(edge, twin):
     assert twin[0].level == "none"
 
 
+def test_the_same_edge_is_suspicious_until_somebody_looks_for_leaks_and_is_looked_at_once_it_is_too_good(edge, twin):
+    candidates, setting = edge_world(True)
+    alone, _ledgers = evaluate(candidates, setting, PARAMS, facts())
+    assert alone.level == "suspicious"
+    looked: list[str] = []
+
+    def look() -> LeakCheck:
+        looked.append("now")
+        return LeakCheck("leak", "x0 knows the close 1 bar ahead")
+
+    caught, _ledgers = evaluate(candidates, setting, PARAMS, facts(), background=Background(look=look))
+    assert (caught.level, looked) == ("suspicious", ["now"])
+    assert caught.verdict["headline"].endswith("the leak check failed: x0 knows the close 1 bar ahead.")
+    candidates, setting = edge_world(False)
+    plain, _ledgers = evaluate(candidates, setting, PARAMS, facts(), background=Background(look=look))
+    assert (plain.level, looked) == ("none", ["now"])
+
+
+def test_skill_is_told_with_the_trials_and_the_attainable(edge):
+    document = edge[0].document
+    assert document["skill"]["trials"] == 1
+    assert document["skill"]["deflated_sharpe"] == document["skill"]["probabilistic_sharpe"]
+    candidates, setting = edge_world(True)
+    many, _ledgers = evaluate(candidates, setting, PARAMS, facts(), background=replace(CLEAN, trials=1_000))
+    assert many.document["skill"]["deflated_sharpe"]["value"] < document["skill"]["deflated_sharpe"]["value"]
+    attainable, growth = document["attainable"], np.log1p(document["ensemble"]["total_return"])
+    assert 0.0 < growth < attainable["growth"]
+    assert attainable["captured"]["value"] == pytest.approx(growth / attainable["growth"], rel=1e-12)
+
+
 def test_fewer_seeds_are_stamped_whatever_they_earned():
     candidates, setting = edge_world(True, rows=600, n_seeds=3)
-    judgement, _ledgers = evaluate(candidates, setting, PARAMS, facts())
+    judgement, _ledgers = evaluate(candidates, setting, PARAMS, facts(), background=CLEAN)
     assert judgement.verdict["headline"] == "Not evidence: 3 seeds, 5 needed."
 
 
 def test_the_same_evaluation_twice_gives_the_same_document(edge):
     candidates, setting = edge_world(True)
-    again, _ledgers = evaluate(candidates, setting, PARAMS, facts())
+    again, _ledgers = evaluate(candidates, setting, PARAMS, facts(), background=CLEAN)
     assert again.document == edge[0].document
 
 
@@ -60,8 +97,9 @@ def test_the_document_is_strict_json_and_comes_back_as_it_was(edge, tmp_path):
 def test_the_document_holds_every_policy_with_figures_and_intervals(edge):
     document = edge[0].document
     assert list(document["seeds"]) == ["0", "1", "2", "3", "4"]
-    assert list(document["baselines"]) == ["flat", "buy_and_hold", "random", "sma_cross"]
-    assert list(document["differences"]) == ["buy_and_hold", "random", "sma_cross"]
+    free = [f"{name} without guards" for name in ("buy_and_hold", "random", "sma_cross")]
+    assert list(document["baselines"]) == [*RIVALS, *free]
+    assert list(document["differences"]) == [*RIVALS[1:], *free]
     assert document["ensemble"] == json.loads(json.dumps(ledger_metrics(edge[1].ensemble)))
     for name, metrics in (("ensemble", document["ensemble"]), ("seed", document["seeds"]["0"])):
         intervals = document["intervals"]["ensemble"] if name == "ensemble" else document["intervals"]["seeds"]["0"]
@@ -100,7 +138,7 @@ def test_progress_names_every_policy():
     candidates, setting = edge_world(False, rows=300, n_seeds=1)
     told: list[str] = []
     evaluate(candidates, setting, PARAMS, facts(), told.append)
-    assert told == ["ensemble", "seed 0", "flat", "buy_and_hold", "random", "sma_cross", "judgement"]
+    assert told == ["ensemble", "seed 0", *RIVALS, "judgement"]
 
 
 def test_an_evaluation_of_no_seed_is_refused():

@@ -54,7 +54,19 @@ def test_ledgers_come_back_from_their_file(tmp_path):
     ledgers = PortfolioLedgers(portfolio_backtest(Wandering(3), setting), {4: made["ucrp"]}, made)
     ledgers.write(tmp_path / "ledger.parquet")
     again = PortfolioLedgers.read(tmp_path / "ledger.parquet")
-    assert list(again.named()) == ["ensemble", "seed 4", "cash", "buy_and_hold", "ucrp", "random"]
+    assert list(again.named()) == [
+        "ensemble",
+        "seed 4",
+        "cash",
+        "buy_and_hold",
+        "ucrp",
+        "random",
+        "olmar",
+        "rmr",
+        "ons",
+        "eg",
+        "pamr",
+    ]
     for name, ledger in ledgers.named().items():
         assert again.named()[name].frame.equals(ledger.frame), name
         assert isinstance(again.named()[name], PortfolioLedger)

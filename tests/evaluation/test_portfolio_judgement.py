@@ -20,6 +20,7 @@ from simulator.small_portfolios import panel_of
 
 FACTS = RunFacts("portfolio", "0" * 64, "A, B, C", "1h", {"taker_bps": 10.0, "spread_bps": 4.0})
 QUICK = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 100}, "verdict": {"min_seeds": 2}})
+RULES = ("olmar", "rmr", "ons", "eg", "pamr")
 SINGLE = {
     "total_return", "annual_return", "sharpe", "sortino", "max_drawdown", "calmar", "turnover_per_year", "hit_rate", "final_equity",
     "mean_log_return", "max_drawdown_bars", "trades", "mean_exposure", "mean_absolute_exposure", "bars", "periods_per_year",
@@ -81,9 +82,10 @@ def test_a_judgement_is_laid_out_as_that_of_one_series(tmp_path):
     judgement, ledgers = evaluate_portfolios(
         Candidates(Wandering(3), {0: Wandering(3, 1), 1: Wandering(3, 2)}), setting, QUICK, FACTS, told.append
     )
-    assert told == ["ensemble", "seed 0", "seed 1", "cash", "buy_and_hold", "ucrp", "random", "stress", "judgement"]
-    assert list(judgement.document["baselines"]) == ["cash", "buy_and_hold", "ucrp", "random"]
-    assert list(judgement.document["differences"]) == ["buy_and_hold", "ucrp", "random"]
+    rivals = ["cash", "buy_and_hold", "ucrp", "random", *RULES, "best_in_hindsight"]
+    assert told == ["ensemble", "seed 0", "seed 1", *rivals, "stress", "judgement"]
+    assert list(judgement.document["baselines"]) == rivals
+    assert list(judgement.document["differences"]) == ["buy_and_hold", "ucrp", "random", *RULES]
     assert judgement.document["intervals"]["ensemble"]["sharpe"]["low"] < judgement.document["ensemble"]["sharpe"]
     assert judgement.level == "none"
     names = [check["name"] for check in judgement.verdict["checks"]]

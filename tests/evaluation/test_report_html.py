@@ -13,8 +13,9 @@ from worlds import edge_world, facts
 from seawall.core.errors import DataError
 from seawall.evaluation.evaluate import evaluate
 from seawall.evaluation.figures import equity_figure, price_figure
+from seawall.evaluation.page import number
 from seawall.evaluation.params import EvaluationParams
-from seawall.evaluation.report import number, render_report, report_html
+from seawall.evaluation.report import render_report, report_html
 
 PARAMS = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 200}})
 EVIL = '</script><script>alert("x")</script>&<b>'

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from seawall.evaluation.bootstrap import Difference, Interval
-from seawall.evaluation.verdict import Evidence, VerdictParams, per_bar, percent, reach_verdict
+from seawall.evaluation.evidence import Evidence, LeakCheck, VerdictParams
+from seawall.evaluation.metrics import Measured
+from seawall.evaluation.phrases import per_bar, percent
+from seawall.evaluation.verdict import reach_verdict
 
 GOOD = Evidence(
     n_seeds=5,
@@ -60,9 +63,59 @@ def test_evidence_needs_every_rule():
 )
 def test_one_broken_rule_is_no_evidence(changes, broken):
     reached = verdict(**changes)
-    assert reached.level == "none"
+    earned = broken != "earns after costs"
+    assert reached.level == ("weak" if earned else "none")
     assert [check.name for check in reached.checks if not check.passed] == [broken]
-    assert reached.headline.startswith("No evidence of skill: ")
+    assert reached.headline.startswith("Weak evidence: it earned after costs, but " if earned else "No evidence of skill: ")
+
+
+def test_luck_among_many_configurations_is_weak_evidence():
+    reached = verdict(trials=40, deflated=Measured(0.949))
+    assert reached.level == "weak"
+    assert reached.headline == (
+        "Weak evidence: it earned after costs, but after 40 configurations tried on this data, the chance that the Sharpe ratio is "
+        "more than luck is 0.949; 0.95 is needed."
+    )
+    assert verdict(trials=40, deflated=Measured(0.95)).level == "evidence"
+    undefined = verdict(deflated=Measured(None, "every bar has the same return"))
+    assert (undefined.level, undefined.checks[4].words) == (
+        "weak",
+        "After 1 configuration tried on this data, the deflated Sharpe ratio is undefined: every bar has the same return.",
+    )
+
+
+def test_unknown_trials_and_used_test_data_are_stamped_whatever_was_earned():
+    unknown = verdict(trials=None)
+    assert (unknown.level, unknown.stamp) == (
+        "not judged",
+        "Not evidence: nobody knows how many configurations were tried on this data.",
+    )
+    used = verdict(seen_before="run 7 was judged on it at 12:00, and this run was set up at 13:00")
+    assert (used.level, used.headline) == (
+        "not judged",
+        "Not evidence: the test data was used before: run 7 was judged on it at 12:00, and this run was set up at 13:00.",
+    )
+    assert verdict().stamp == ""
+
+
+def test_too_good_without_a_leak_check_is_suspicious_and_with_a_clean_one_is_not():
+    reached = verdict(too_good="a Sharpe ratio of 9.0 a year")
+    assert (reached.level, reached.headline) == (
+        "suspicious",
+        "Suspicious: too good to be taken as it is (a Sharpe ratio of 9.0 a year); "
+        "no leak check was passed: nobody looked for leaks.",
+    )
+    assert verdict(too_good="a Sharpe ratio of 9.0 a year", leaks=LeakCheck("clean", "")).level == "evidence"
+
+
+def test_a_leak_is_suspicious_however_little_was_earned_and_however_few_seeds():
+    leak = LeakCheck("leak", "my_column knows the close 3 bars ahead")
+    reached = verdict(leaks=leak, n_seeds=1, interval=Interval(-1e-4, 1e-4))
+    assert (reached.level, reached.headline) == (
+        "suspicious",
+        "Suspicious: the leak check failed: my_column knows the close 3 bars ahead.",
+    )
+    assert reached.stamp == "Not evidence: 1 seed, 5 needed."
 
 
 def test_too_few_seeds_are_not_judged():
@@ -89,7 +142,7 @@ def test_survival_of_ten_times_the_costs_is_survival():
 
 
 def test_a_stricter_bar_can_be_set():
-    assert reach_verdict(GOOD, VerdictParams(min_break_even=3.0)).level == "none"
+    assert reach_verdict(GOOD, VerdictParams(min_break_even=3.0)).level == "weak"
     assert reach_verdict(GOOD, VerdictParams(min_seeds=6)).level == "not judged"
 
 

@@ -44,7 +44,18 @@ def test_the_judgement_is_of_the_test_rows_alone_and_has_the_rivals(run: RunFold
     judgement, ledgers = Judgement.read(run.metrics), PortfolioLedgers.read(run.ledger)
     test = parts_of(run).data.dataset.split.test
     assert ledgers.ensemble.frame["row"].tolist() == list(range(test.start, test.stop - 1))
-    assert list(judgement.document["baselines"]) == ["cash", "buy_and_hold", "ucrp", "random"]
+    assert list(judgement.document["baselines"]) == [
+        "cash",
+        "buy_and_hold",
+        "ucrp",
+        "random",
+        "olmar",
+        "rmr",
+        "ons",
+        "eg",
+        "pamr",
+        "best_in_hindsight",
+    ]
     assert judgement.level == "not judged"
     curve = ledgers.ensemble.equity_curve()
     assert judgement.document["ensemble"]["total_return"] == curve[-1] / curve[0] - 1

@@ -102,8 +102,10 @@ def print_judgement(document: dict[str, Any]) -> None:
     named = {"ensemble": document["ensemble"], **{f"seed {seed}": metrics for seed, metrics in document["seeds"].items()}}
     rows = [(name, *_figures(metrics)) for name, metrics in (*named.items(), *document["baselines"].items())]
     out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "costs"), rows))
-    colour = {"evidence": "green", "none": "yellow"}.get(verdict["level"], "red")
+    colour = {"evidence": "green", "weak": "yellow", "none": "yellow"}.get(verdict["level"], "red")
     out.print(f"\n[bold {colour}]{verdict['headline']}[/]")
+    if verdict["stamp"] and verdict["stamp"] != verdict["headline"]:
+        out.print(f"[bold]{verdict['stamp']}[/]")
     for check in verdict["checks"]:
         out.print(f"  {'[green]✓[/]' if check['passed'] else '[red]✗[/]'} {check['words']}")
     for caution in verdict["cautions"]:

@@ -17,11 +17,14 @@ from seawall.core.errors import ConfigError
 from seawall.core.progress import progress_bars
 
 if TYPE_CHECKING:
+    from seawall.core.run_folder import RunFolder
     from seawall.evaluation.leaks.findings import Judgement
 
 Target = Annotated[
     str | None,
-    typer.Argument(metavar="RECIPE|FILE.py", help="A recipe's name or file, or a Python file with parts of your own."),
+    typer.Argument(
+        metavar="RECIPE|RUN|FILE.py", help="A recipe's name or file, a run's folder or latest, or a Python file of your own."
+    ),
 ]
 _MADE_BARS, _OWN_BARS = 2_000, 20_000
 
@@ -36,6 +39,7 @@ def leakcheck(
         int | None, typer.Option("--bars", min=500, help="Bars to judge on: 2,000 made ones, or the first 20,000 of the data's.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of made bars and of altered futures.")] = 0,
+    runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
     json: options.Json = False,
 ) -> None:
@@ -43,10 +47,12 @@ def leakcheck(
 
     The future of a bar is taken away, replaced and poisoned; whatever changes before it leaks, and is named with the
     column, how far it looks, and from which bar on. Exits with 1 where a leak was found, and with 2 where something
-    could not be judged.
+    could not be judged. What is found of a run is kept in its folder, and told when it is judged.
 
     Examples:
         seawall leakcheck tradernet
+
+        seawall leakcheck latest
 
         seawall leakcheck my_columns.py --data btc.parquet
 
@@ -66,7 +72,14 @@ def leakcheck(
     else:
         if data is not None:
             raise ConfigError(f"--data {data} is of Python files; for a recipe, write data={data}")
-        judgements = _judge_recipe(target, (overrides or [], plugin or []), data_dir, bars or _OWN_BARS, seed)
+        run = _run_named(target, runs)
+        if run is None:
+            judgements = _judge_recipe(target, (overrides or [], plugin or []), data_dir, bars or _OWN_BARS, seed)
+        elif overrides or plugin:
+            word = overrides[0] if overrides else "--plugin"
+            raise ConfigError(f"{word} is of recipes, and {target} is a run; allowed beside it: --bars and --seed")
+        else:
+            judgements = _judge_run(run, data_dir, bars or _OWN_BARS, seed)
     _finish(target, judgements, json)
 
 
@@ -113,6 +126,26 @@ def _judge_recipe(reference: str, changes: tuple[list[str], list[Path]], data_di
     with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(recipe.name, total=len(PARTS), note="")
         return check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+
+
+def _run_named(target: str, runs: Path) -> RunFolder | None:
+    """Return the run that a word names, None where it names none: a folder is a run, and a name that recipes have is a recipe."""
+    from seawall.core.run_folder import RunFolder
+
+    return RunFolder.find(runs, target) if target == "latest" or Path(target).is_dir() else None
+
+
+def _judge_run(run: RunFolder, data_dir: Path, bars: int, seed: int) -> list[Judgement]:
+    from seawall.recipes.families import check_any, load_any_run
+    from seawall.recipes.leak_record import keep
+    from seawall.recipes.leakcheck import PARTS
+
+    recipe = load_any_run(run)
+    with _printing_apart(), progress_bars() as progress:
+        task = progress.add_task(recipe.name, total=len(PARTS), note="")
+        judgements = check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+    keep(run, recipe.digest(), judgements)
+    return judgements
 
 
 def _judge_zoo(seed: int, bars: int, json: bool) -> None:

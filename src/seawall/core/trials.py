@@ -156,6 +156,34 @@ def tried(runs: Path, trial: Trial) -> dict[tuple[str, str], float | None]:
     return found
 
 
+def judged_before(runs: Path, trial: Trial) -> tuple[Trial, str] | None:
+    """Return the first other configuration that was judged on the same test bars before a trial was first tried.
+
+    Whoever sets up a configuration after that has seen what the test bars favour.
+
+    Args:
+        runs: Folder of runs.
+        trial: Which may have been set up with knowledge of its test bars.
+
+    Returns:
+        That configuration, and when it was judged, ISO 8601; None where there is none, or the trial itself is not known.
+
+    Raises:
+        DataError: As for `trials`.
+    """
+    known: dict[tuple[str, str], Trial] = {}
+    looked: list[tuple[Trial, str]] = []
+    for saved in _lines(registry_path(runs)):
+        key = str(saved["data_hash"]), str(saved["config_hash"])
+        if saved["kind"] != "judged":
+            each = known[key] = _trial(saved)
+            if (each.data_hash, each.config_hash) == (trial.data_hash, trial.config_hash):
+                return looked[0] if looked else None
+        elif key in known and trial.same_bars(known[key]):
+            looked.append((known[key], str(saved.get("time", ""))))
+    return None
+
+
 @contextmanager
 def _held(path: Path) -> Generator[None]:
     with disk_errors(path):
@@ -185,27 +213,41 @@ def _whole_size(path: Path) -> int:
     return path.read_bytes().rfind(b"\n") + 1
 
 
-def _read(path: Path) -> tuple[list[Trial], dict[tuple[str, str], float | None]]:
-    """Return the trials, and the last Sharpe ratio of each data hash and configuration; half a line at the end is none."""
+def _lines(path: Path) -> Generator[dict[str, Any]]:
+    """Yield what each whole line holds; half a line at the end is none."""
     try:
         lines = path.read_bytes().split(b"\n")[:-1]
     except FileNotFoundError:
-        return [], {}
+        return
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    found: dict[Trial, None] = {}
-    judged: dict[tuple[str, str], float | None] = {}
     for number, line in enumerate(lines, start=1):
         try:
             saved = cast("dict[str, Any]", json.loads(line))
             if saved["kind"] == "judged":
-                judged[str(saved["data_hash"]), str(saved["config_hash"])] = _number(saved["sharpe"])
+                _number(saved["sharpe"])
             else:
-                found[Trial(**{name: saved[name] for name in Trial.__dataclass_fields__})] = None
+                _trial(saved)
+            yield {**saved, "data_hash": saved["data_hash"], "config_hash": saved["config_hash"]}
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"line {number} of {path} is damaged; repair or remove that line: without it a trial may go uncounted"
             ) from error
+
+
+def _trial(saved: Mapping[str, Any]) -> Trial:
+    return Trial(**{name: saved[name] for name in Trial.__dataclass_fields__})
+
+
+def _read(path: Path) -> tuple[list[Trial], dict[tuple[str, str], float | None]]:
+    """Return the trials, and the last Sharpe ratio of each data hash and configuration."""
+    found: dict[Trial, None] = {}
+    judged: dict[tuple[str, str], float | None] = {}
+    for saved in _lines(path):
+        if saved["kind"] == "judged":
+            judged[str(saved["data_hash"]), str(saved["config_hash"])] = _number(saved["sharpe"])
+        else:
+            found[_trial(saved)] = None
     return list(found), judged
 
 

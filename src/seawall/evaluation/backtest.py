@@ -60,6 +60,7 @@ def backtest(
 
 def reasons_in_words(desk: Desk, records: list[DecisionRecords]) -> dict[tuple[int, int], tuple[str, str]]:
     """Put every pair of guard and reason codes that occurred into words: the guard's name, and its reason."""
-    seen = {(int(record.guard_code[0]), int(record.reason[0])) for record in records}
+    pairs = [np.stack([record.guard_code, record.reason], axis=-1).reshape(-1, 2) for record in records]
+    seen = {(int(code), int(reason)) for code, reason in np.unique(np.concatenate(pairs), axis=0)}
     words = {code: desk.reason_text(*code) for code in seen}
     return {code: (text.partition(": ")[0], text.partition(": ")[2] or text) for code, text in words.items()}

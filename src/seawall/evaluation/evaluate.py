@@ -12,10 +12,14 @@ from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Policy
 from seawall.evaluation.backtest import backtest
-from seawall.evaluation.baselines import BASELINES, BaselineParams, BaselineSetting
+from seawall.evaluation.baselines import BASELINES, RIVALS, UNGUARDED, UNGUARDED_TOO, BaselineParams, BaselineSetting, always
+from seawall.evaluation.evidence import Background
 from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
 from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.evaluation.oracle.oracle import Oracle, oracle
+from seawall.evaluation.oracle.problem import exposures_of
 from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.side_by_side import backtest_together
 from seawall.evaluation.stress import Replay, stress
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
@@ -65,6 +69,7 @@ def evaluate(
     params: EvaluationParams,
     facts: RunFacts,
     on_progress: Callable[[str], Any] | None = None,
+    background: Background | None = None,
 ) -> tuple[Judgement, Ledgers]:
     """Backtest the ensemble, every seed and every rival over the same rows, stress the ensemble, and judge it.
 
@@ -74,6 +79,7 @@ def evaluate(
         params: How.
         facts: What the run was, for the reader.
         on_progress: Called with the name of each policy before its backtest.
+        background: What is known of the run beside its ledgers; where None, that it was tried alone, on unseen bars.
 
     Returns:
         The judgement and all ledgers.
@@ -94,12 +100,23 @@ def evaluate(
     ledgers = Ledgers(ensemble, seeds, rivals(setting, params.baselines, change_rate(ensemble), tell))
     replay = Replay(setting.market, setting.rows, setting.costs, setting.simulator)
     stressed = stress(ensemble, replay, params.stress)
+    attainable = _attainable(setting, ensemble)
     tell("judgement")
-    return judge(JudgeInputs(ledgers, stressed, facts, params)), ledgers
+    inputs = JudgeInputs(ledgers, stressed, facts, params, attainable, background or Background())
+    return judge(inputs), ledgers
+
+
+def _attainable(setting: Setting, ensemble: Ledger) -> Oracle:
+    """Return what perfect foresight could have earned with the exposures of the scheme, and between them where guards cut some."""
+    scheme = setting.make_desk().scheme
+    cut = not np.isin(ensemble.column("allowed"), np.asarray(scheme.levels, dtype=np.float64)).all()
+    return oracle(setting.market, setting.rows, setting.costs, setting.simulator, exposures_of(scheme, between=bool(cut)))
 
 
 def rivals(setting: Setting, params: BaselineParams, rate: float, tell: Callable[[str], Any]) -> dict[str, Ledger]:
-    """Backtest every rival of `BASELINES`, without guards, by the scheme ``target_exposure``.
+    """Backtest every rival of `RIVALS` behind the run's guards, and some also without them where those changed what they held.
+
+    Those of `BASELINES` act by the scheme ``target_exposure``, the constant ones by the run's own.
 
     Args:
         setting: Where they are judged.
@@ -107,13 +124,28 @@ def rivals(setting: Setting, params: BaselineParams, rate: float, tell: Callable
         rate: Share of decisions at which the random rival changes its exposure.
         tell: Called with each name.
     """
-    ledgers: dict[str, Ledger] = {}
-    for name, make in BASELINES.items():
+    for name in RIVALS:
         tell(name)
-        scheme = action_scheme("target_exposure", setting.short)
-        policy = make(BaselineSetting(scheme.levels, rate, len(setting.market), params))
-        ledgers[name] = _backtest(policy, setting, Desk(scheme, None, 1))
+    own, scheme = setting.make_desk(), action_scheme("target_exposure", setting.short)
+    made = BaselineSetting(scheme.levels, rate, len(setting.market), params, 2.0 * setting.costs.rate)
+    simple = {name: make(made) for name, make in BASELINES.items()}
+    constant = always(own.scheme)
+    ledgers = _together(simple, setting, own.beside(len(simple), scheme))
+    ledgers |= _together(constant, setting, own.beside(len(constant)))
+    held_back = [name for name in UNGUARDED_TOO if _changed(ledgers[name])]
+    if held_back:
+        free = {name + UNGUARDED: simple[name] for name in held_back}
+        ledgers |= _together(free, setting, own.beside(len(free), scheme, guarded=False))
     return ledgers
+
+
+def _together(policies: Mapping[str, Policy], setting: Setting, desk: Desk) -> dict[str, Ledger]:
+    return backtest_together(policies, setting.market, setting.rows, desk, setting.costs, setting.simulator)
+
+
+def _changed(ledger: Ledger) -> bool:
+    """Say whether guards changed what a policy held."""
+    return bool((ledger.column("allowed") != ledger.column("proposed")).any())
 
 
 def change_rate(ledger: Ledger) -> float:

@@ -16,8 +16,8 @@ from plotly.subplots import make_subplots
 
 from seawall.core.bars import timestamps_ms
 from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.evaluation.phrases import rival_title
 from seawall.evaluation.thinning import kept_marks, kept_points
-from seawall.evaluation.verdict import rival_title
 
 ENSEMBLE, GAIN, LOSS, VETO, QUIET = "#3b7ddd", "#2a9d6f", "#d1495b", "#e0a100", "#8a8f98"
 _RIVAL_COLOURS = {"buy_and_hold": "#dd7f2b", "sma_cross": "#9a5fc4", "random": "#8a8f98", "flat": "#8a8f98"}

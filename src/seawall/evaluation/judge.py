@@ -15,10 +15,13 @@ from seawall.core.bars import from_milliseconds
 from seawall.core.errors import DataError
 from seawall.core.files import read_json, to_json, write_json
 from seawall.evaluation.bootstrap import Difference, Interval, Resamples, resample
+from seawall.evaluation.evidence import Background, Evidence, too_good
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.metrics import ledger_metrics
+from seawall.evaluation.oracle.oracle import Oracle
 from seawall.evaluation.params import EvaluationParams
-from seawall.evaluation.verdict import Evidence, reach_verdict
+from seawall.evaluation.skill import attainable_document, captured_share, skill_of, with_background
+from seawall.evaluation.verdict import reach_verdict
 
 SCHEMA = 1
 """Version of the document's layout; it rises when a key changes its meaning or goes."""
@@ -60,6 +63,9 @@ class RunFacts:
     version: str = ""
 
 
+_NOTHING_KNOWN = Background()
+
+
 @dataclass(frozen=True)
 class JudgeInputs:
     """Everything that a judgement is made from.
@@ -69,12 +75,16 @@ class JudgeInputs:
         stress: From `stress.stress`, of the ensemble.
         facts: What the run was.
         params: Settings.
+        attainable: The best that perfect foresight could have earned; None where nobody computed it.
+        background: What is known of the run beside its ledgers.
     """
 
     ledgers: Ledgers
     stress: Mapping[str, Any]
     facts: RunFacts
     params: EvaluationParams
+    attainable: Oracle | None = None
+    background: Background = _NOTHING_KNOWN
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Judgement:
 
     Attributes:
         document: All of it, as JSON: ``verdict``, ``ensemble``, ``seeds``, ``baselines``, ``intervals``, ``differences``,
-            ``guards``, ``stress``, ``run``, ``test``, ``settings``, ``schema``.
+            ``guards``, ``stress``, ``skill``, ``attainable``, ``leaks``, ``run``, ``test``, ``settings``, ``schema``.
     """
 
     document: Mapping[str, Any]
@@ -130,7 +140,11 @@ def judge(inputs: JudgeInputs) -> Judgement:
     ensemble = ledger_metrics(ledgers.ensemble)
     seeds = {str(seed): ledger_metrics(ledger) for seed, ledger in ledgers.seeds.items()}
     differences = _differences(ledgers, resamples)
-    verdict = reach_verdict(_evidence(inputs, ensemble, seeds, resamples, differences), params.verdict)
+    captured = captured_share(ensemble, inputs.attainable)
+    skill = skill_of(ledgers.ensemble.returns(), seeds, inputs.background.trials, params)
+    evidence = _evidence(inputs, ensemble, seeds, resamples, differences)
+    evidence = with_background(evidence, inputs.background, skill, too_good(ensemble["sharpe"], captured, params.verdict))
+    verdict = reach_verdict(evidence, params.verdict)
     document = {
         "schema": SCHEMA,
         "verdict": verdict.to_dict(),
@@ -142,6 +156,9 @@ def judge(inputs: JudgeInputs) -> Judgement:
         "bootstrap": {"mean_block_bars": resamples.mean_block_bars, "confidence": resamples.confidence},
         "guards": guard_interventions(ledgers.ensemble),
         "stress": dict(inputs.stress),
+        "skill": skill.to_dict(),
+        "attainable": attainable_document(inputs.attainable, captured),
+        "leaks": asdict(evidence.leaks),
         "test": test_span(ledgers.ensemble),
         "run": asdict(inputs.facts),
         "settings": params.model_dump(mode="json"),

@@ -9,7 +9,7 @@ from math import isnan
 from typing import Any
 
 import plotly.graph_objects as go
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -22,9 +22,11 @@ def render(template: str, figures: Mapping[str, go.Figure], **values: Any) -> st
         figures: Its figures by name.
         **values: What else the template shows.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=FunctionLoader(resource), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(number=number, words=words, date=date)
-    return environment.from_string(resource(template)).render(
+    return environment.get_template(template).render(
         **values,
         figures={name: _embedded(figure) for name, figure in figures.items()},
         style=Markup(resource("report.css")),

@@ -7,8 +7,8 @@ from pydantic import Field
 from seawall.core.params import Params
 from seawall.evaluation.baselines import BaselineParams
 from seawall.evaluation.bootstrap import BootstrapParams
+from seawall.evaluation.evidence import VerdictParams
 from seawall.evaluation.stress import StressParams
-from seawall.evaluation.verdict import VerdictParams
 
 
 class EvaluationParams(Params):

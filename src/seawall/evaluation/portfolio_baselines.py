@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from seawall.core.bars import CLOSE, OPEN
+from seawall.core.market import Market
 from seawall.core.protocols import Observation, Policy
 from seawall.core.seeding import generator
+from seawall.evaluation.online_portfolios import ONLINE_RULES, OnlineRule
+from seawall.evaluation.rival_rules import Details
 
-Details = Mapping[str, np.ndarray]
 IDLE = "cash"
 """The rival that never trades."""
 
@@ -24,12 +27,14 @@ class PortfolioRival:
         n_rows: Rows of the panel.
         first_row: Row of the first decision.
         seed: Of what is drawn.
+        stop_row: One past the last row that is judged, for those that know it; the end of the panel where 0.
     """
 
     n_assets: int
     n_rows: int
     first_row: int
     seed: int
+    stop_row: int = 0
 
 
 class ConstantWeights:
@@ -75,6 +80,51 @@ class RandomWeights:
         return self._weights[observation.rows], {}
 
 
+class Online:
+    """Follows a published rule, from equal weights at the first decision on."""
+
+    def __init__(self, rule: OnlineRule, first_row: int) -> None:
+        """Take the rule and the row of the first decision."""
+        self._rule, self._first = rule, first_row
+        self._market: Market | None = None
+        self._weights = np.zeros((0, 0))
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Details]:
+        """Return the weights of each row, which closes until then decide, float64, shape (N, A + 1)."""
+        del deterministic
+        if self._market is not observation.market:
+            self._market = observation.market
+            weights = self._rule(_by_row(observation.market, CLOSE), self._first)
+            self._weights = np.column_stack([np.zeros(len(weights)), weights])
+        return self._weights[observation.rows], {}
+
+
+class BestAsset:
+    """Buys, at the first decision, the one asset that will have risen most at the end. It knows the future, and is no rival."""
+
+    def __init__(self, rival: PortfolioRival) -> None:
+        """Take the rows that are judged."""
+        self._first, self._last = rival.first_row, (rival.stop_row or rival.n_rows) - 1
+
+    def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Details]:
+        """Return all weight on that asset, float64, shape (N, A + 1), and ``hold`` after the first row."""
+        del deterministic
+        opens, closes = (_by_row(observation.market, column) for column in (OPEN, CLOSE))
+        weights = np.zeros((len(observation.rows), closes.shape[1] + 1))
+        weights[:, 1 + int(np.argmax(closes[self._last] / opens[self._first + 1]))] = 1.0
+        return weights, {"hold": observation.rows != self._first}
+
+
+def _by_row(market: Market, column: int) -> np.ndarray:
+    """Return one price of every asset, float64, shape (T, A)."""
+    assets = len(market.symbols)
+    return np.ascontiguousarray(market.prices[:, column].reshape(assets, -1).T, dtype=np.float64)
+
+
+def _online(rule: OnlineRule) -> Callable[[PortfolioRival], Policy]:
+    return lambda rival: Online(rule, rival.first_row)
+
+
 def _all_cash(rival: PortfolioRival) -> np.ndarray:
     weights = np.zeros(rival.n_assets + 1)
     weights[0] = 1.0
@@ -92,5 +142,8 @@ PORTFOLIO_BASELINES: dict[str, Callable[[PortfolioRival], Policy]] = {
     "buy_and_hold": lambda rival: BuyAndHold(_equal(rival), rival.first_row),
     "ucrp": lambda rival: ConstantWeights(_equal(rival)),
     "random": lambda rival: RandomWeights(rival.n_assets, rival.n_rows, rival.seed),
+    **{name: _online(rule) for name, rule in ONLINE_RULES.items()},
 }
 """Every rival, by name."""
+HINDSIGHT: dict[str, Callable[[PortfolioRival], Policy]] = {"best_in_hindsight": BestAsset}
+"""What is shown beside the rivals though it knows the future; nobody has to beat it."""

@@ -14,15 +14,20 @@ from seawall.core.files import to_json
 from seawall.core.protocols import Policy
 from seawall.evaluation.bootstrap import Difference, Resamples, resample
 from seawall.evaluation.evaluate import Candidates
+from seawall.evaluation.evidence import Background, Evidence, too_good
 from seawall.evaluation.judge import SCHEMA, Judgement, RunFacts, test_span
+from seawall.evaluation.oracle.oracle import Oracle
 from seawall.evaluation.params import EvaluationParams
 from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
-from seawall.evaluation.portfolio_baselines import IDLE, PORTFOLIO_BASELINES, PortfolioRival
+from seawall.evaluation.portfolio_baselines import HINDSIGHT, IDLE, PORTFOLIO_BASELINES, PortfolioRival
 from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
 from seawall.evaluation.portfolio_metrics import portfolio_metrics
+from seawall.evaluation.portfolio_side_by_side import portfolio_backtest_together
 from seawall.evaluation.portfolio_stress import portfolio_stress
-from seawall.evaluation.verdict import Evidence, reach_verdict
+from seawall.evaluation.skill import attainable_document, captured_share, skill_of, with_background
+from seawall.evaluation.verdict import reach_verdict
 
+_NOTHING_KNOWN = Background()
 _INTERVALS = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
 
 
@@ -32,6 +37,7 @@ def evaluate_portfolios(
     params: EvaluationParams,
     facts: RunFacts,
     on_progress: Callable[[str], Any] | None = None,
+    background: Background | None = None,
 ) -> tuple[Judgement, PortfolioLedgers]:
     """Backtest the ensemble, every seed and every rival over the same rows and costs, stress the ensemble, and judge it.
 
@@ -41,6 +47,7 @@ def evaluate_portfolios(
         params: How.
         facts: What the run was, for the reader.
         on_progress: Called with the name of each policy before its backtest.
+        background: What is known of the run beside its ledgers; where None, that it was tried alone, on unseen bars.
 
     Returns:
         The judgement, laid out as that of one series, and all ledgers.
@@ -58,16 +65,38 @@ def evaluate_portfolios(
 
     ensemble = walked("ensemble", candidates.ensemble)
     seeds = {seed: walked(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
-    rival = PortfolioRival(len(setting.panel.symbols), len(setting.panel), setting.rows.start, params.baselines.seed)
-    rivals = {name: walked(name, make(rival)) for name, make in PORTFOLIO_BASELINES.items()}
+    rivals = portfolio_rivals(setting, params.baselines.seed, tell)
     ledgers = PortfolioLedgers(ensemble, seeds, rivals)
     tell("stress")
     stressed = portfolio_stress(ensemble, setting, params.stress)
     tell("judgement")
-    return judge_portfolios(ledgers, stressed, params, facts), ledgers
+    return judge_portfolios(ledgers, stressed, params, facts, background or Background()), ledgers
 
 
-def judge_portfolios(ledgers: PortfolioLedgers, stress: Mapping[str, Any], params: EvaluationParams, facts: RunFacts) -> Judgement:
+def portfolio_rivals(setting: PortfolioSetting, seed: int, tell: Callable[[str], Any]) -> dict[str, PortfolioLedger]:
+    """Backtest every rival of `PORTFOLIO_BASELINES`, and what knows the future, under the same costs and rules.
+
+    Args:
+        setting: Where they are judged.
+        seed: Of what is drawn.
+        tell: Called with each name.
+    """
+    rows, panel = setting.rows, setting.panel
+    rival = PortfolioRival(len(panel.symbols), len(panel), rows.start, seed, rows.stop)
+    makers = {**PORTFOLIO_BASELINES, **HINDSIGHT}
+    for name in makers:
+        tell(name)
+    return portfolio_backtest_together({name: make(rival) for name, make in makers.items()}, setting)
+
+
+def judge_portfolios(
+    ledgers: PortfolioLedgers,
+    stress: Mapping[str, Any],
+    params: EvaluationParams,
+    facts: RunFacts,
+    background: Background = _NOTHING_KNOWN,
+    attainable: Oracle | None = None,
+) -> Judgement:
     """Judge ledgers by the rules of `verdict`, with bootstrap intervals of every figure.
 
     Args:
@@ -75,6 +104,8 @@ def judge_portfolios(ledgers: PortfolioLedgers, stress: Mapping[str, Any], param
         stress: From `portfolio_stress`, of the ensemble.
         params: Settings.
         facts: What the run was.
+        background: What is known of it beside its ledgers.
+        attainable: The best that perfect foresight could have earned; None where nobody computed it.
 
     Returns:
         The judgement; every value is plain JSON, and None stands where a figure is undefined.
@@ -85,10 +116,13 @@ def judge_portfolios(ledgers: PortfolioLedgers, stress: Mapping[str, Any], param
     differences = {
         name: resamples.difference("ensemble", name, float(np.mean(log_returns["ensemble"] - log_returns[name])))
         for name in ledgers.baselines
-        if name != IDLE
+        if name != IDLE and name not in HINDSIGHT
     }
     seeds = {str(seed): metrics[f"seed {seed}"] for seed in ledgers.seeds}
+    captured = captured_share(metrics["ensemble"], attainable)
+    skill = skill_of(ledgers.ensemble.returns(), seeds, background.trials, params)
     evidence = _evidence(metrics["ensemble"], seeds, resamples, differences, (stress, facts))
+    evidence = with_background(evidence, background, skill, too_good(metrics["ensemble"]["sharpe"], captured, params.verdict))
     document = {
         "schema": SCHEMA,
         "verdict": reach_verdict(evidence, params.verdict).to_dict(),
@@ -104,6 +138,9 @@ def judge_portfolios(ledgers: PortfolioLedgers, stress: Mapping[str, Any], param
         "bootstrap": {"mean_block_bars": resamples.mean_block_bars, "confidence": resamples.confidence},
         "guards": {"decisions": len(ledgers.ensemble.frame), "interventions": 0, "changed_exposure": 0, "by_reason": []},
         "stress": dict(stress),
+        "skill": skill.to_dict(),
+        "attainable": attainable_document(attainable, captured),
+        "leaks": asdict(evidence.leaks),
         "test": test_span(ledgers.ensemble),
         "run": asdict(facts),
         "settings": params.model_dump(mode="json"),

@@ -132,7 +132,7 @@ def portfolio_ledger_of(
     columns: dict[str, object] = {name: gathered(name) for name in _COPIED}
     columns["timestamp"] = from_milliseconds(gathered("timestamp_ms"))
     columns["next_timestamp"] = from_milliseconds(gathered("next_timestamp_ms"))
-    columns["financing"] = columns["funding"] = np.zeros(len(records))
+    columns["financing"] = columns["funding"] = np.zeros(len(gathered("row")))
     for kind, block in (("target", gathered("targets")), ("weight", gathered("weights"))):
         columns |= {f"{kind}.{owner}": block[:, place] for place, owner in enumerate(("cash", *symbols))}
     columns["exposure"] = 1.0 - gathered("weights")[:, 0]

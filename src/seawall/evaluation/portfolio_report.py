@@ -13,8 +13,10 @@ from seawall.core.files import write_text
 from seawall.evaluation.figures import costs_figure, equity_figure, interval_figure, laid_out, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.page import number, render
+from seawall.evaluation.phrases import percent, rival_title
 from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
-from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES, percent, rival_title
+from seawall.evaluation.skill_words import skill_rows
+from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
 
 _MOST_POINTS = 2_000
 _COLOURS = (
@@ -53,10 +55,12 @@ def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recip
     return render(
         "portfolio.html.j2",
         figures,
-        **{key: document[key] for key in ("run", "test", "verdict", "seeds")},
+        **{key: document[key] for key in ("run", "test", "seeds")},
+        verdict={"stamp": "", **judgement.verdict},
         verdict_title=LEVEL_TITLES[judgement.level],
         verdict_class=LEVEL_CLASSES[judgement.level],
         rows=_rows(document),
+        skill_rows=skill_rows(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
         mean_weights={owner: _share(weight) for owner, weight in document["ensemble"]["mean_weights"].items()},

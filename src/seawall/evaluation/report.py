@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+import plotly.graph_objects as go
 
 from seawall.core.files import write_text
 from seawall.evaluation.figures import costs_figure, equity_figure, exposure_figure, interval_figure, price_figure, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledgers
-from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES, percent, rival_title
+from seawall.evaluation.page import number, render
+from seawall.evaluation.phrases import percent, rival_title
+from seawall.evaluation.skill_words import skill_rows
+from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
 
 _LONG_ITEMS = 8
 
@@ -39,17 +38,18 @@ def render_report(judgement: Judgement, ledgers: Ledgers, recipe_text: str, path
 def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str:
     """Return the page as text; arguments as for `render_report`. Everything that is not ours is escaped."""
     document = judgement.document
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=number, words=_words, date=_date)
-    template = environment.from_string(_resource("report.html.j2"))
     data, long_data = _data_facts(document)
-    return template.render(
-        **{key: document[key] for key in ("run", "test", "seeds", "verdict", "guards", "settings")},
+    return render(
+        "report.html.j2",
+        _figures(document, ledgers),
+        **{key: document[key] for key in ("run", "test", "seeds", "guards", "settings")},
+        verdict={"stamp": "", **judgement.verdict},
         verdict_title=LEVEL_TITLES[judgement.level],
         verdict_class=LEVEL_CLASSES[judgement.level],
         cards=_cards(document),
         columns=_COLUMNS,
         rows=_table_rows(document),
+        skill_rows=skill_rows(document),
         undefined=_undefined(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
@@ -58,32 +58,7 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
         data=data,
         long_data=long_data,
         recipe_text=recipe_text,
-        figures=_figures(document, ledgers),
-        style=Markup(_resource("report.css")),
-        watch=Markup(_resource("watch.js")),
-        script=Markup(_resource("report.js")),
-        plotly=Markup(get_plotlyjs()),
     )
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """Return a number for people with some significant digits; a dash where there is none."""
-    if value is None:
-        return "–"
-    text = f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
-    return text.replace("-", "−")
-
-
-def _resource(name: str) -> str:
-    return package_files("seawall.evaluation").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _words(name: object) -> str:
-    return str(name).replace("_", " ")
-
-
-def _date(text: str) -> str:
-    return text[:16].replace("T", " ")
 
 
 def _two(value: float | None) -> str:
@@ -210,8 +185,8 @@ def _is_long(value: Any) -> bool:
     return isinstance(value, list) and (len(value) > _LONG_ITEMS or any(isinstance(item, Mapping) for item in value))
 
 
-def _figures(document: Mapping[str, Any], ledgers: Ledgers) -> dict[str, dict[str, Any]]:
-    drawn = {
+def _figures(document: Mapping[str, Any], ledgers: Ledgers) -> dict[str, go.Figure]:
+    return {
         "equity": equity_figure(ledgers),
         "intervals": interval_figure(document),
         "price": price_figure(ledgers.ensemble),
@@ -219,11 +194,3 @@ def _figures(document: Mapping[str, Any], ledgers: Ledgers) -> dict[str, dict[st
         "costs": costs_figure(ledgers.ensemble),
         "stress": stress_figure(document["stress"], document["ensemble"]["total_return"]),
     }
-    specs = {name: json.loads(str(figure.to_json())) for name, figure in drawn.items()}
-    return {name: {"json": _script_json(spec), "height": spec["layout"]["height"]} for name, spec in specs.items()}
-
-
-def _script_json(spec: Mapping[str, Any]) -> Markup:
-    """Return JSON that cannot end the script element that holds it."""
-    compact = json.dumps(spec, separators=(",", ":"))
-    return Markup(compact.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

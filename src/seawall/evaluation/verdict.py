@@ -4,85 +4,44 @@ Evidence is claimed only where every check passes:
 
 0. no feature looks into the future, as a legacy one may; with one, nothing is judged;
 1. at least `min_seeds` trained seeds, so that the result is not one lucky seed; with fewer, nothing is judged;
-2. the lower bound of the bootstrap interval of the mean net log return per bar is above zero;
-3. so is the lower bound of the paired difference to every rival that trades;
-4. the median seed on its own makes money after costs;
-5. the result survives more than the costs that were charged (break-even multiple above `min_break_even`).
+2. no other configuration was judged on the test span before this run was set up; else nothing is judged;
+3. the lower bound of the bootstrap interval of the mean net log return per bar is above zero;
+4. so is the lower bound of the paired difference to every rival that trades;
+5. the deflated Sharpe ratio, for as many configurations as were tried on the data, is at least `min_deflated_sharpe`; where nobody
+   counted them, nothing is judged;
+6. the median seed on its own makes money after costs;
+7. the result survives more than the costs that were charged (break-even multiple above `min_break_even`).
+
+Where rule 3 holds and another does not, the evidence is weak. A result that is too good, or a recipe in which a leak was found, is
+suspicious until a leak check passes.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-from pydantic import Field
+from seawall.evaluation.evidence import Check, Evidence, VerdictParams, above_zero, checks_of, standing
+from seawall.evaluation.phrases import lower_first, per_bar, percent, rival_title
 
-from seawall.core.params import Params
-from seawall.evaluation.bootstrap import Difference, Interval
-
-Level = Literal["evidence", "none", "not judged"]
+Level = Literal["evidence", "weak", "none", "suspicious", "not judged"]
 LEVEL_TITLES: dict[str, str] = {
     "evidence": "Evidence of skill",
+    "weak": "Weak evidence",
     "none": "No evidence of skill",
+    "suspicious": "Suspicious",
     "not judged": "Not judged",
 }
 """What a page calls each level."""
-LEVEL_CLASSES: dict[str, str] = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
+LEVEL_CLASSES: dict[str, str] = {
+    "evidence": "evidence",
+    "weak": "none",
+    "none": "none",
+    "suspicious": "suspicious",
+    "not judged": "unjudged",
+}
 """The style that a page gives it."""
-
-
-class VerdictParams(Params):
-    """The bars that evidence must clear."""
-
-    min_seeds: int = Field(default=5, ge=1, le=100, description="Trained seeds needed for any verdict")
-    min_break_even: float = Field(default=1.0, ge=1.0, le=100.0, description="The break-even cost multiple must be above this")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the verdict is read from. Log returns are net, per bar.
-
-    Attributes:
-        n_seeds: Trained seeds in the judged ensemble.
-        mean_log_return: Of the ensemble.
-        interval: Bootstrap interval of that mean.
-        differences: Paired comparison with each rival that trades, by its name.
-        seed_returns: Total net return of each seed on its own.
-        trades: Round trips of the ensemble.
-        break_even: ``multiple``, ``words`` and ``above_one``, as from `stress`.
-        delay: ``total_return`` one bar late and ``on_time_total_return``, as from `stress`.
-        confidence: Share of resamples within an interval.
-        lookahead: Bars of the future that a feature looks at; with any, nothing is judged.
-    """
-
-    n_seeds: int
-    mean_log_return: float
-    interval: Interval
-    differences: Mapping[str, Difference]
-    seed_returns: Sequence[float]
-    trades: int
-    break_even: Mapping[str, Any]
-    delay: Mapping[str, Any]
-    confidence: float
-    lookahead: int = 0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One rule and how it came out.
-
-    Attributes:
-        name: The rule, in a few words.
-        passed: Whether it is met.
-        words: The finding with its figures, one sentence.
-    """
-
-    name: str
-    passed: bool
-    words: str
 
 
 @dataclass(frozen=True)
@@ -90,16 +49,19 @@ class Verdict:
     """The judgement in plain words.
 
     Attributes:
-        level: ``evidence``; ``none``: at least one check failed; ``not judged``: too few seeds to tell.
+        level: ``evidence``; ``weak``: it earned after costs, and another check failed; ``none``: it did not; ``suspicious``: too
+            good, or a leak was found; ``not judged``: too few seeds, an unknown number of trials, or test data used before.
         headline: One sentence.
         checks: Every rule with its finding.
         cautions: What the reader should also know.
+        stamp: Why it is no evidence whatever it earned; empty where nothing stands against it.
     """
 
     level: Level
     headline: str
     checks: tuple[Check, ...]
     cautions: tuple[str, ...]
+    stamp: str = ""
 
     @property
     def reasons(self) -> list[str]:
@@ -112,6 +74,7 @@ class Verdict:
         return {
             "level": self.level,
             "headline": self.headline,
+            "stamp": self.stamp,
             "reasons": self.reasons,
             "checks": checks,
             "cautions": list(self.cautions),
@@ -125,126 +88,38 @@ def reach_verdict(evidence: Evidence, params: VerdictParams) -> Verdict:
         evidence: What was measured.
         params: The bars to clear.
     """
-    checks = (
-        *([_knows_no_future(evidence)] if evidence.lookahead else []),
-        _enough_seeds(evidence, params),
-        _earns_after_costs(evidence),
-        *(_beats(name, difference, evidence.confidence) for name, difference in evidence.differences.items()),
-        _median_seed_earns(evidence),
-        _survives_costs(evidence, params),
-    )
-    level: Level = "evidence"
-    if evidence.lookahead or evidence.n_seeds < params.min_seeds:
-        level = "not judged"
-    elif not all(check.passed for check in checks):
-        level = "none"
-    return Verdict(level, _headline(level, evidence, params, checks), checks, _cautions(evidence))
+    checks, against = checks_of(evidence, params), standing(evidence, params)
+    level = _level(evidence, checks, against)
+    stamp = f"Not evidence: {lower_first(against)}" if against else ""
+    return Verdict(level, _headline(level, evidence, checks, stamp), checks, _cautions(evidence), stamp)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """Return a fraction as a signed percentage for people, as in ``+3.2 %``; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{_signed(100.0 * value, digits)}\u00a0%"
+def _level(evidence: Evidence, checks: Sequence[Check], against: str) -> Level:
+    if evidence.suspicious and not evidence.lookahead:
+        return "suspicious"
+    if against:
+        return "not judged"
+    if all(check.passed for check in checks):
+        return "evidence"
+    return "weak" if above_zero(evidence.interval) else "none"
 
 
-def rival_title(name: str) -> str:
-    """Return a rival's name for people."""
-    return {"buy_and_hold": "buy-and-hold", "sma_cross": "the SMA cross", "random": "the random rival"}.get(name, name)
-
-
-def per_bar(value: float | None) -> str:
-    """Return a log return per bar for people, in basis points, as in ``+0.31 bps``."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{_signed(1e4 * value, 2)} bps"
-
-
-def _signed(value: float, digits: int) -> str:
-    """Return a number with its sign, or 0 without one."""
-    text = f"{value:+,.{digits}f}"
-    return text.replace("-", "−") if float(text.replace(",", "")) else text[1:]
-
-
-def _range(interval: Interval, confidence: float) -> str:
-    if interval.low is None:
-        return f"no interval: {interval.reason}"
-    return f"{100 * confidence:g} % interval {per_bar(interval.low)} to {per_bar(interval.high)}"
-
-
-def _above_zero(interval: Interval) -> bool:
-    return interval.low is not None and interval.low > 0.0
-
-
-def _knows_no_future(evidence: Evidence) -> Check:
-    words = f"A feature looks {evidence.lookahead} bars into the future, which no live trader can; the figures mean nothing."
-    return Check("knows no future", False, words)
-
-
-def _enough_seeds(evidence: Evidence, params: VerdictParams) -> Check:
-    n = evidence.n_seeds
-    words = f"{n} trained {'seed' if n == 1 else 'seeds'}; {params.min_seeds} are needed, so that one lucky seed decides nothing."
-    return Check("enough seeds", n >= params.min_seeds, words)
-
-
-def _earns_after_costs(evidence: Evidence) -> Check:
-    passed = _above_zero(evidence.interval)
-    figures = f"{per_bar(evidence.mean_log_return)} per bar after costs ({_range(evidence.interval, evidence.confidence)})"
-    if passed:
-        words = f"The ensemble earned {figures}; the whole interval is above zero."
-    elif evidence.trades == 0:
-        words = "The ensemble never traded, so there is nothing to earn with."
-    else:
-        words = f"The ensemble made {figures}; that cannot be told from zero or less."
-    return Check("earns after costs", passed, words)
-
-
-def _beats(name: str, difference: Difference, confidence: float) -> Check:
-    passed = _above_zero(difference.interval)
-    figures = f"{per_bar(difference.mean)} per bar ({_range(difference.interval, confidence)})"
-    ending = "the whole interval is above zero" if passed else "that is not clearly above zero"
-    return Check(f"beats {name}", passed, f"Against {rival_title(name)}, bar by bar: {figures}; {ending}.")
-
-
-def _median_seed_earns(evidence: Evidence) -> Check:
-    if not evidence.seed_returns:
-        return Check("median seed earns", False, "No seed was judged on its own.")
-    median = float(np.median(evidence.seed_returns))
-    earned = sum(value > 0.0 for value in evidence.seed_returns)
-    words = (
-        f"The median seed on its own made {percent(median)} after costs; {earned} of {len(evidence.seed_returns)} seeds made money."
-    )
-    return Check("median seed earns", median > 0.0, words)
-
-
-def _survives_costs(evidence: Evidence, params: VerdictParams) -> Check:
-    found = evidence.break_even
-    multiple = found["multiple"]
-    passed = bool(found["above_one"]) and (multiple is None or multiple > params.min_break_even)
-    words = str(found["words"])
-    return Check("survives the costs", passed, f"Cost stress: {words}; more than {params.min_break_even:g} times is needed.")
-
-
-def _headline(level: Level, evidence: Evidence, params: VerdictParams, checks: Sequence[Check]) -> str:
-    if evidence.lookahead:
-        return f"Not evidence: {_lower_first(checks[0].words)}"
-    if level == "not judged":
-        plural = "seed" if evidence.n_seeds == 1 else "seeds"
-        return f"Not evidence: {evidence.n_seeds} {plural}, {params.min_seeds} needed."
-    low = evidence.interval.low
-    if level == "evidence":
-        rivals = ", ".join(rival_title(name) for name in evidence.differences) or "doing nothing"
-        return (
-            f"Evidence of skill on this test span: {per_bar(evidence.mean_log_return)} per bar after costs "
-            f"(at least {per_bar(low)} with {100 * evidence.confidence:g} % confidence), ahead of {rivals}. "
-            "This is the past, and no promise."
-        )
+def _headline(level: Level, evidence: Evidence, checks: Sequence[Check], stamp: str) -> str:
     failed = [check for check in checks if not check.passed]
-    return f"No evidence of skill: {_lower_first(failed[0].words)}"
-
-
-def _lower_first(words: str) -> str:
-    return words[:1].lower() + words[1:]
+    if level == "suspicious":
+        return f"Suspicious: {lower_first(next(check.words for check in checks if check.name == 'no leak'))}"
+    if level == "not judged":
+        return stamp
+    if level == "weak":
+        return f"Weak evidence: it earned after costs, but {lower_first(failed[0].words)}"
+    if level == "none":
+        return f"No evidence of skill: {lower_first(failed[0].words)}"
+    rivals = ", ".join(rival_title(name) for name in evidence.differences) or "doing nothing"
+    return (
+        f"Evidence of skill on this test span: {per_bar(evidence.mean_log_return)} per bar after costs "
+        f"(at least {per_bar(evidence.interval.low)} with {100 * evidence.confidence:g} % confidence), ahead of {rivals}. "
+        "This is the past, and no promise."
+    )
 
 
 def _cautions(evidence: Evidence) -> tuple[str, ...]:

@@ -25,9 +25,11 @@ from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.report import render_report
 from seawall.features.scaling.scaler import Scaler
 from seawall.recipes.assembly import Parts
+from seawall.recipes.background import background_of, note_judged
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.experiment import load_run_recipe, training_summary, worker_count
 from seawall.recipes.files import apply_overrides, dump_yaml
+from seawall.recipes.leakcheck import check_recipe
 from seawall.recipes.run_bundle import BEST, LAST, bundle_at, is_finished, stopped_words, unfinished_progress
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.training.threads import use_threads
@@ -155,11 +157,16 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
         account_columns=recipe.environment.account_columns,
     )
     facts = _facts(case, recipe, opened.parts, opened.own)
-    judgement, ledgers = evaluate(Candidates(opened.ensemble, opened.seeds), setting, recipe.evaluation, facts, on_progress)
+    trained = load_run_recipe(case.run)
+    mapping = trained.model_dump(mode="json")
+    background = background_of(case.run, mapping, trained.digest(), lambda: check_recipe(trained, case.data_root))
+    candidates = Candidates(opened.ensemble, opened.seeds)
+    judgement, ledgers = evaluate(candidates, setting, recipe.evaluation, facts, on_progress, background)
     judgement = _with_checkpoint(judgement, case, opened.steps, opened.stopped)
     folder = case.folder()
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
+    note_judged(case.run, mapping, judgement)
     return judgement
 
 
@@ -219,7 +226,7 @@ def _judged_rows(case: Case, recipe: Recipe, bundle: Bundle, own: Dataset) -> tu
         return own, own.split.test
     other = prepare(recipe, case.data_root, scaler=Scaler.from_dict(bundle.manifest["scaler"]))
     # Another name or market does not make the same days unseen: markets move together.
-    last_seen = own.market.timestamps[own.split.test.start - 1]
+    last_seen = own.market.timestamps[max(own.split.test.start - 1, own.split.last_seen)]
     start = max(other.split.train.start, int(np.searchsorted(other.market.timestamps, last_seen, side="right")))
     if start > len(other.market) - 2:
         until = from_milliseconds(np.array([last_seen]))[0]

@@ -18,9 +18,11 @@ from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
+from seawall.recipes.background import background_of, note_judged
 from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, train_learner, train_seeds, training_summary
 from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping
 from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
+from seawall.recipes.portfolio_leakcheck import check_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
 from seawall.recipes.run_bundle import seed_progress
@@ -190,9 +192,14 @@ def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: 
     candidates = Candidates(ensemble, dict(zip(bundle.manifest["seeds"], members, strict=True)))
     warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
     setting = parts.setting(parts.data.dataset.split.test)
-    judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, _facts(run, parts, warnings), on_progress)
+    trained = load_run(run)
+    mapping = trained.model_dump(mode="json")
+    background = background_of(run, mapping, trained.digest(), lambda: check_portfolio(trained, Path("data")))
+    facts = _facts(run, parts, warnings)
+    judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, facts, on_progress, background)
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
+    note_judged(run, mapping, judgement)
     render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), folder.report)
     return judgement
 

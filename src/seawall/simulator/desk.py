@@ -108,6 +108,10 @@ class Desk:
         table = scheme.table()
         self._lookup = None if table is None else Lookup(table, n)
 
+    def beside(self, n: int, scheme: ActionScheme | None = None, *, guarded: bool = True) -> Desk:
+        """Return a fresh desk for n accounts, with another scheme where one is given, and the same guards or none."""
+        return Desk(self.scheme if scheme is None else scheme, self._guards if guarded else None, n)
+
     @property
     def guarded(self) -> bool:
         """Whether guards judge the proposals."""
