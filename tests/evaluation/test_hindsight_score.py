@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worlds import Script, market_of, random_market
+from worlds import Script, market_of, random_market, straight
 
 from seawall.core.bars import price_block, timestamps_ms
 from seawall.core.errors import DataError
@@ -73,6 +73,13 @@ def test_at_a_constant_price_every_trade_loses_the_published_fee():
     # −0.014000 is ln((1 − 0.007) / (1 + 0.007)).
     for values in (found.buy, found.sell, found.timed_buy, found.timed_sell):
         np.testing.assert_allclose(values, -0.014000, atol=5e-7)
+
+
+def test_a_timed_exit_goes_in_at_the_next_open_and_out_at_the_last_close():
+    market = straight(*(100.0 * 1.01 ** np.arange(40)))
+    found = exits_of(market, scored_rows(market, RowRange(0, 40), PARAMS), PARAMS)
+    # Each bar opens at the close before it, so that 20 steps of 1 % are held.
+    np.testing.assert_allclose(found.timed_buy, 20 * np.log(1.01) - 0.0140002, atol=1e-6)
 
 
 def test_2250_windows_hold_2249_decisions_each_with_its_bars_ahead():
