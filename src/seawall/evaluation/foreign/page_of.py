@@ -1,0 +1,140 @@
+"""The page of a judged foreign ledger: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import plotly.graph_objects as go
+
+from seawall.evaluation.attribution_figures import (
+    cost_parts_figure,
+    guard_effect_figure,
+    hour_figure,
+    regime_figure,
+    session_figure,
+    side_figure,
+    weekday_figure,
+)
+from seawall.evaluation.figures import equity_figure, exposure_figure, price_figure, stress_figure
+from seawall.evaluation.foreign.judging import Judged
+from seawall.evaluation.page import number, render
+
+_CLASSES = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
+_NAMES = {"buy_and_hold": "buy-and-hold"}
+_DASH = "–"
+
+
+def judged_html(judged: Judged, command: str) -> str:
+    """Return the page as text. Everything that is not ours is escaped.
+
+    Args:
+        judged: What was judged.
+        command: How to judge it again.
+    """
+    document = judged.document
+    verdict = document["verdict"]
+    return render(
+        "judge.html.j2",
+        _figures(judged),
+        verdict=verdict,
+        verdict_class=_CLASSES[verdict["level"]],
+        source=document["source"],
+        test=document["test"],
+        cards=_cards(document),
+        columns=("return", "Sharpe", "Sortino", "max drawdown", "trades", "won", "costs"),
+        rows=_rows(document),
+        undefined=_undefined(document),
+        findings=document["findings"],
+        guards=(document["attribution"] or {}).get("guards"),
+        command=command,
+        version=document["version"],
+    )
+
+
+def _figures(judged: Judged) -> dict[str, go.Figure]:
+    """Draw what the ledger tells: of an equity curve alone, only that."""
+    document = judged.document
+    equity = equity_figure(judged.ledgers)
+    equity.for_each_trace(lambda trace: trace.update(name="the ledger"), selector={"name": "ensemble"})
+    figures = {"equity": equity}
+    found = document["attribution"]
+    if found is None:
+        return figures
+    ledger = judged.ledgers.ensemble
+    figures |= {
+        "price": price_figure(ledger),
+        "exposure": exposure_figure(ledger),
+        "costs": cost_parts_figure(found),
+        "stress": stress_figure(document["stress"], document["ledger"]["total_return"]),
+        "side": side_figure(found),
+        "hour": hour_figure(found),
+        "weekday": weekday_figure(found),
+        "session": session_figure(found),
+        "regime": regime_figure(found),
+    }
+    if found["guards"]["interventions"]:
+        figures["guards"] = guard_effect_figure(ledger, judged.prices)
+    return figures
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    if value is None:
+        return _DASH
+    text = f"{100.0 * value:+,.{digits}f}".replace("-", "−")
+    return f"{text}\u00a0%"
+
+
+def _share(value: float | None) -> str:
+    return _DASH if value is None else f"{100.0 * value:,.1f}\u00a0%"
+
+
+def _two(value: float | None) -> str:
+    return _DASH if value is None else f"{value:,.2f}".replace("-", "−")
+
+
+def _costs(metrics: Mapping[str, Any]) -> str:
+    return _DASH if metrics["costs"] is None else _share(metrics["costs"]["share_of_initial_equity"])
+
+
+def _cells(metrics: Mapping[str, Any]) -> list[str]:
+    return [
+        _percent(metrics["total_return"]),
+        _two(metrics["sharpe"]),
+        _two(metrics["sortino"]),
+        _share(metrics["max_drawdown"]),
+        _DASH if metrics["trades"] is None else f"{metrics['trades']:,}",
+        _share(metrics["hit_rate"]),
+        _costs(metrics),
+    ]
+
+
+def _rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    named = [("ensemble", "the ledger", document["ledger"])]
+    named += [("rival", _NAMES.get(name, name), metrics) for name, metrics in document["baselines"].items()]
+    return [{"kind": kind, "name": name, "cells": _cells(metrics)} for kind, name, metrics in named]
+
+
+def _undefined(document: Mapping[str, Any]) -> list[str]:
+    told = {**document["ledger"]["undefined"], **document["luck"]["undefined"]}
+    return sorted(f"{name.replace('_', ' ')}: {reason}" for name, reason in told.items())
+
+
+def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    metrics, intervals, luck = document["ledger"], document["intervals"]["ledger"], document["luck"]
+
+    def interval(name: str, show: Any) -> str:
+        bounds = intervals[name]
+        return bounds["reason"] if bounds["low"] is None else f"{show(bounds['low'])} to {show(bounds['high'])}"
+
+    trials = "number of trials unknown" if luck["trials"] is None else f"{luck['trials']:,} tried"
+    cards = [
+        ("Net return", _percent(metrics["total_return"]), interval("total_return", _percent)),
+        ("Sharpe, annualised", _two(metrics["sharpe"]), interval("sharpe", _two)),
+        ("Max drawdown", _share(metrics["max_drawdown"]), interval("max_drawdown", _share)),
+        ("Round trips", _DASH if metrics["trades"] is None else f"{metrics['trades']:,}", f"{_share(metrics['hit_rate'])} won"),
+        ("Costs paid", _costs(metrics), f"{number(document['costs']['bps_of_notional'])} bps of what was traded"),
+        ("Probabilistic Sharpe", _share(luck["probabilistic_sharpe"]), "that the true one is above 0, were it the only try"),
+        ("Deflated Sharpe", _share(luck["deflated_sharpe"]), trials),
+    ]
+    return [{"label": label, "value": value, "detail": detail} for label, value, detail in cards]
