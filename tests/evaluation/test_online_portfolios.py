@@ -45,6 +45,12 @@ def test_moving_average_reversion_by_hand():
     np.testing.assert_allclose(found[:, 0], [1 / 2, 18 / 29, 27 / 29, 1], rtol=0, atol=1e-14)
 
 
+def test_moving_average_reversion_forgets_what_is_older_than_five_bars():
+    # 61/2 and 62/3 are beyond ε; then 63/4, 64/5, and 1: nothing is expected any more.
+    found = weights("olmar", (60, 1), (1, 1), (1, 1), (1, 1), (1, 1), (1, 1))
+    np.testing.assert_allclose(found[2:, 0], [0.5, 0.5 + 1.625 / 14.75, 45 / 59, 45 / 59], rtol=0, atol=1e-14)
+
+
 def test_median_reversion_by_hand():
     # Nothing moves; then the first falls to a sixth, and the median of (6, 6, 1) is 6; then (12, 12, 2, 1) has 6.75, beyond ε.
     found = weights("rmr", (1, 1), (1, 1), (1 / 6, 1), (1 / 12, 1))
@@ -85,7 +91,8 @@ def test_the_nearest_weights_in_another_norm_are_the_least_of_many():
     for _ in range(20):
         root = draws.normal(size=(4, 4))
         matrix, goal = np.eye(4) + root @ root.T, draws.normal(size=4) * 3
-        found = nearest_by(matrix, goal, np.full(4, 0.25))
+        found = nearest_by(matrix, goal, np.eye(4)[0])
+        np.testing.assert_allclose(found, nearest_by(matrix, goal, np.full(4, 0.25)), rtol=0, atol=1e-12)
         others = draws.dirichlet(np.full(4, 0.5), 20_000)
         worth = 0.5 * np.einsum("ni,ij,nj->n", others, matrix, others) - others @ goal
         assert 0.5 * found @ matrix @ found - found @ goal <= worth.min()
@@ -98,6 +105,10 @@ def test_the_median_of_a_triangle_sees_its_corners_at_equal_angles():
     pulls = corners - median_of(corners)
     pulls /= np.linalg.norm(pulls, axis=1)[:, None]
     np.testing.assert_allclose(pulls @ pulls.T - np.eye(3) * 1.5, -0.5, atol=1e-6)
+
+
+def test_the_median_stays_on_a_point_that_is_it():
+    assert median_of(np.array([[-3.0], [0.0], [0.0], [1.0], [2.0]]))[0] == pytest.approx(0.0, abs=1e-15)
 
 
 def test_the_best_asset_in_hindsight_is_that_of_the_judged_rows_and_stands_apart_from_the_rivals():

@@ -13,6 +13,7 @@ from worlds import market_of, random_market, straight
 
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
+from seawall.evaluation.oracle.bound import _costs
 from seawall.evaluation.oracle.oracle import Oracle, captured, oracle
 from seawall.evaluation.oracle.problem import Exposures, exposures_of
 from seawall.simulator.actions.registry import action_scheme
@@ -150,6 +151,43 @@ def test_stops_targets_and_sessions_stay_below_the_bound(given_):
         found = oracle(market, RowRange(0, 120), CostParams(), params, BOTH)
         assert found.kind == "bound"
         assert growths(market, targets, CostParams(), params).max() <= found.growth
+
+
+def test_a_level_that_is_liquidated_is_liquidated_by_the_oracle_too():
+    quotes = np.array([[10, 10, 10, 10], [10, 10.5, 9.9, 10], [10, 10, 6.8, 10], [10, 12, 10, 12.0]])
+    market = market_of(np.column_stack([quotes, np.ones(4)]))
+    found = oracle(market, RowRange(0, 4), CostParams(), account(), Exposures((3.0,)))
+    assert found.growth == pytest.approx(growths(market, np.full((3, 1), 3.0), CostParams(), account())[0], abs=1e-12)
+    assert found.growth < -2.0
+
+
+def test_a_target_met_within_a_bar_is_within_the_bound():
+    quotes = np.array([[100, 100, 100, 100], [100, 100, 100, 100], [100, 110, 100, 100], [100, 100, 100, 100.0]])
+    market, params = market_of(np.column_stack([quotes, np.ones(4)])), account(take_profit_bps=800.0)
+    earned = growths(market, np.array([[1.0], [1.0], [0.0]]), CostParams(), params)[0]
+    assert earned == pytest.approx(math.log(1.08 * (1 - 0.001) / (1 + 0.0011)), abs=1e-12)  # a target rests: no half-spread
+    assert oracle(market, RowRange(0, 4), CostParams(), params, LONG_FLAT).growth >= earned
+
+
+def test_what_holding_costs_weighs_less_on_what_has_grown():
+    dear = CostParams(
+        slippage=SlippageParams(base_bps=1.0), financing=FinancingParams(long_apr=10.0), funding=FundingParams(rate_bps=0.1)
+    )
+    market = straight(*(100.0 * 10.0 ** (np.arange(51) / 50)))
+    held = growths(market, np.full((50, 1), 1.0), dear, account())[0]
+    assert held <= oracle(market, RowRange(0, 51), dear, account(), LONG_FLAT, exact=False).growth < held + 0.01
+
+
+@pytest.mark.parametrize("rate", [0.0005, 0.01, 0.09])
+def test_what_exposures_between_gain_by_trades_is_granted_at_every_bar(rate):
+    levels, costs = np.array([-3.0, 0.0]), np.zeros((2, 2))
+    _costs(levels, rate, (False, True), costs)
+    before, after = np.meshgrid(np.linspace(-3, 0, 61), np.linspace(-3, 0, 61))
+    bought = before * np.log1p(rate) - np.log1p(rate * after)
+    sold = before * np.log1p(-rate) - np.log1p(-rate * after)
+    # A share of the position is entered or closed at the cost of the whole.
+    granted = np.where(after < before, (before - after) / 3 * costs[1, 0], (after - before) / 3 * costs[0, 1]) + costs[0, 0]
+    assert (np.minimum(bought, sold) <= granted + 1e-15).all()
 
 
 def test_orders_that_fill_in_part_are_bounded_without_short_positions_and_unknown_with_them():

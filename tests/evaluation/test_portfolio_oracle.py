@@ -64,6 +64,14 @@ def test_an_asset_without_a_bar_is_neither_bought_nor_sold():
     assert portfolio_oracle(setting_of(panel, COSTS)).growth == 0.0
 
 
+def test_an_account_that_stops_at_a_loss_keeps_what_it_is_marked_at():
+    panel = panel_of([[100.0, 100.0, 200.0, 190.0, 100.0]], opens=[[100.0, 100.0, 100.0, 190.0, 100.0]])
+    setting = setting_of(panel, COSTS, stop_drawdown=0.05)
+    held = growths(setting, np.tile([0.0, 1.0], (4, 1, 1)))[0]
+    assert held == pytest.approx(math.log(1.9 * (1 - 0.0012)), abs=1e-14)
+    assert portfolio_oracle(setting).growth >= held
+
+
 def test_rows_outside_of_the_panel_are_refused():
     setting = walking(rows=40)
     with pytest.raises(ConfigError, match=r"rows 10\.\.40; allowed: at least 2 of 40"):
