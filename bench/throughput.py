@@ -13,6 +13,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -81,9 +82,13 @@ def market(rows: int) -> Market:
     )
 
 
-def learner(bars: Market, network: str, params: NetworkParams, shape: Shape, **settings: Any) -> PPO:
+def environments(bars: Market, n: int) -> TradingVectorEnv:
     chosen = EnvironmentParams(account_columns=("exposure",), episode_bars=512, start_exposure="random")
-    env = TradingVectorEnv(bars, RowRange(0, len(bars)), shape.n_envs, action_scheme("sell_buy_hold", short=True), params=chosen)
+    return TradingVectorEnv(bars, RowRange(0, len(bars)), n, action_scheme("sell_buy_hold", short=True), params=chosen)
+
+
+def learner(bars: Market, network: str, params: NetworkParams, shape: Shape, **settings: Any) -> PPO:
+    env = environments(bars, shape.n_envs)
     sizes = NetworkShape(FEATURES, WINDOW, len(env.account_names), 3)
     ours = PPOParams(
         n_envs=shape.n_envs, n_steps=shape.n_steps, minibatch=shape.minibatch, n_epochs=shape.epochs, total_steps=10**9, **settings
@@ -123,6 +128,37 @@ def bound(shape: Shape) -> Case:
     return once
 
 
+def bound_recurrent(shape: Shape, sequence: int) -> Case:
+    params = RecurrentParams(shared_encoder=True, hidden=UNITS, memory=UNITS)
+    network = build_network("recurrent", params, NetworkShape(FEATURES, WINDOW, 1, 3), 0)
+    gather, rows = WindowGatherer(feature_tensor(market(ROWS).features), WINDOW), shape.minibatch // sequence
+    acting, learning = (gather(torch.randint(WINDOW, ROWS, (n,))) for n in (shape.n_envs, shape.minibatch))
+    held, before = (torch.zeros(n, network.state_width) for n in (shape.n_envs, rows))
+    acting_account, learning_account = torch.zeros(shape.n_envs, 1), torch.zeros(sequence, rows, 1)
+
+    def once() -> float:
+        started = perf_counter()
+        with torch.inference_mode():
+            for _ in range(shape.n_steps):
+                network.heads(*network.remember(*network.encode(acting), held)[:2], acting_account)
+        for _ in range(shape.epochs * shape.samples // shape.minibatch):
+            network.zero_grad()
+            seen = network.encode(learning)[0].view(sequence, rows, -1)
+            told = network.remember(seen, seen, before)[0]
+            preferences, values = network.heads(told, told, learning_account)
+            (preferences.sum() + values.sum()).backward()
+        return shape.samples / (perf_counter() - started)
+
+    return once
+
+
+def free_peer(shape: Shape) -> Case:
+    from peers import trainers
+
+    env = trainers.FreeVecEnv(shape.n_envs, WINDOW, FEATURES)
+    return trainers.sb3_ppo(env, shape.n_envs, shape.n_steps, shape.minibatch, shape.epochs, HIDDEN)
+
+
 def peer(name: str, shape: Shape, width: int) -> Case:
     from peers import trainers
 
@@ -141,6 +177,8 @@ OURS_LARGE, OURS_HALF, OURS_SMALL = f"PPO fp32, {LARGE}", f"PPO bf16, {LARGE}", 
 SB3_SMALL = f"Stable-Baselines3 PPO on Gym-Trading-Env, {SMALL}"
 OURS_WHOLE, OURS_CUT = f"recurrent PPO, {RECURRENT}, sequences of 128", f"recurrent PPO, {RECURRENT}, sequences of 16"
 OURS_WIDE = f"recurrent PPO, {WIDE}, sequences of 128"
+SB3_FREE = f"Stable-Baselines3 PPO on a free environment, {LARGE}"
+BOUND_WHOLE, BOUND_CUT = f"bound fp32, {RECURRENT}, sequences of 128", f"bound fp32, {RECURRENT}, sequences of 16"
 CONTRIB = f"sb3-contrib RecurrentPPO on Gym-Trading-Env, {RECURRENT}"
 
 GROUPS: dict[str, Group] = {
@@ -149,8 +187,9 @@ GROUPS: dict[str, Group] = {
             BOUND_LARGE: lambda: bound(LARGE),
             OURS_LARGE: lambda: ours(LARGE),
             OURS_HALF: lambda: ours(LARGE, precision="bf16"),
+            SB3_FREE: lambda: free_peer(LARGE),
         },
-        ((OURS_LARGE, BOUND_LARGE), (OURS_HALF, BOUND_LARGE)),
+        ((OURS_LARGE, BOUND_LARGE), (OURS_HALF, BOUND_LARGE), (OURS_LARGE, SB3_FREE)),
     ),
     "small": Group(
         {
@@ -158,16 +197,26 @@ GROUPS: dict[str, Group] = {
             OURS_SMALL: lambda: ours(SMALL),
             SB3_SMALL: lambda: peer("sb3_ppo", SMALL, HIDDEN),
         },
-        ((OURS_SMALL, BOUND_SMALL), (OURS_SMALL, SB3_SMALL)),
+        ((OURS_SMALL, BOUND_SMALL), (OURS_SMALL, SB3_SMALL), (BOUND_SMALL, SB3_SMALL)),
     ),
     "recurrent": Group(
         {
+            BOUND_WHOLE: lambda: bound_recurrent(RECURRENT, 128),
+            BOUND_CUT: lambda: bound_recurrent(RECURRENT, 16),
             OURS_WHOLE: lambda: ours_recurrent(RECURRENT),
             OURS_CUT: lambda: ours_recurrent(RECURRENT, sequence=16),
             OURS_WIDE: lambda: ours_recurrent(WIDE),
             CONTRIB: lambda: peer("recurrent_ppo", RECURRENT, UNITS),
         },
-        ((OURS_WHOLE, CONTRIB), (OURS_CUT, CONTRIB), (OURS_WIDE, CONTRIB)),
+        (
+            (OURS_WHOLE, BOUND_WHOLE),
+            (OURS_CUT, BOUND_CUT),
+            (OURS_WHOLE, CONTRIB),
+            (OURS_CUT, CONTRIB),
+            (BOUND_WHOLE, CONTRIB),
+            (BOUND_CUT, CONTRIB),
+            (OURS_WIDE, CONTRIB),
+        ),
     ),
 }
 """What is measured; a group by name."""
@@ -218,6 +267,24 @@ def rollout_bytes() -> float:
     return (kept + learned) / (64 * 32)
 
 
+def environment_bytes() -> float:
+    """Return the bytes of numpy arrays that one more environment takes: what 4,096 hold beyond what 64 do, on the same market."""
+    bars = market(ROWS)
+
+    def held(n: int) -> tuple[int, TradingVectorEnv]:
+        before = tracemalloc.get_traced_memory()[0]
+        env = environments(bars, n)
+        env.reset(seed=0)
+        env.step(np.zeros(n, dtype=np.int64))
+        return tracemalloc.get_traced_memory()[0] - before, env
+
+    held(64)  # what is imported and compiled once is no environment's
+    tracemalloc.start()
+    few, many = held(64), held(MANY_ENVS)
+    tracemalloc.stop()
+    return (many[0] - few[0]) / (MANY_ENVS - 64)
+
+
 def many_environments() -> dict[str, float]:
     """Train once with many environments on a long market; called in a process of its own, whose peak is told."""
     bars = market(MANY_ROWS)
@@ -231,7 +298,6 @@ def many_environments() -> dict[str, float]:
         "market_mib": held / MEBIBYTE,
         "process_beyond_market_mib": (after - held) / MEBIBYTE,
         "environments_and_update_mib": (after - before) / MEBIBYTE,
-        "bytes_per_environment": (after - before) / MANY_ENVS,
     }
 
 
@@ -241,7 +307,7 @@ def _peak() -> int:
 
 def memory() -> dict[str, float]:
     done = subprocess.run([sys.executable, __file__, "--many-environments"], capture_output=True, text=True, check=True)
-    return {"bytes_per_stored_step": rollout_bytes(), **json.loads(done.stdout)}
+    return {"bytes_per_environment": environment_bytes(), "bytes_per_stored_step": rollout_bytes(), **json.loads(done.stdout)}
 
 
 def report(document: dict[str, Any]) -> None:
@@ -258,10 +324,10 @@ def report(document: dict[str, Any]) -> None:
     if "memory" in document:
         facts = document["memory"]
         console.print(
-            f"memory: {facts['bytes_per_stored_step']:.0f} bytes per stored step; {MANY_ENVS:,} environments on a market of "
+            f"memory: {facts['bytes_per_environment']:,.0f} bytes per environment (its accounts' arrays), "
+            f"{facts['bytes_per_stored_step']:.0f} bytes per stored step; {MANY_ENVS:,} environments on a market of "
             f"{MANY_ROWS:,} bars ({facts['market_mib']:.0f} MiB): the process takes {facts['process_beyond_market_mib']:.0f} MiB "
-            f"beyond it, of which environments, rollout and update {facts['environments_and_update_mib']:.0f} MiB, "
-            f"{facts['bytes_per_environment']:,.0f} bytes per environment"
+            f"beyond it, of which environments, rollout and update {facts['environments_and_update_mib']:.0f} MiB"
         )
 
 

@@ -14,41 +14,26 @@ from collections.abc import Callable
 from time import process_time
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 from stable_baselines3.dqn import dqn as peer_dqn
 
+from peers.trainers import Extractor, FreeVecEnv
 from seawall.agents.dqn.dqn import DQN
 from seawall.agents.dqn.params import DQNParams
-from seawall.core.market import Market, RowRange
-from seawall.core.timeframe import Timeframe
+from seawall.core.market import RowRange
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.vector import TradingVectorEnv
 from seawall.nets.q_network import build_q_network
 from seawall.nets.registry import ConvParams, NetworkShape
 from seawall.simulator.actions.registry import action_scheme
-from training import FEATURES, PEER_ENVS, ROWS, WINDOW, FreeVecEnv, PeerExtractor
+from throughput import FEATURES, HIDDEN, ROWS, WINDOW, market
 
+PEER_ENVS = 16
 PEER = f"SB3 DQN, free environment, {PEER_ENVS} environments, batch 32"
 RATIO, PEER_STEPS, TARGET_STEPS = 8, 1_600, 10_000
 Case = Callable[[], float]
-
-
-def market() -> Market:
-    source = np.random.default_rng(0)
-    close = 100 * np.exp(np.cumsum(source.normal(0, 0.005, ROWS)))
-    return Market(
-        symbols=("WALK",),
-        starts=(0, ROWS),
-        timeframe=Timeframe.parse("1h"),
-        timestamps=np.arange(ROWS, dtype=np.int64) * 3_600_000,
-        prices=np.stack((close, close * 1.001, close * 0.999, close, np.ones(ROWS)), axis=1),
-        features=source.standard_normal((ROWS, FEATURES), dtype=np.float32),
-        feature_names=tuple(f"x{column}" for column in range(FEATURES)),
-        ready=(0,),
-    )
 
 
 def timed(run: Callable[[], int]) -> Case:
@@ -69,7 +54,7 @@ def ours(batch: int, **settings: Any) -> Case:
         target_every=TARGET_STEPS * RATIO // batch,
         **settings,
     )
-    bars = market()
+    bars = market(ROWS)
     chosen = EnvironmentParams(account_columns=("exposure",), episode_bars=512, start_exposure="random")
     env = TradingVectorEnv(bars, RowRange(0, ROWS), params.n_envs, action_scheme("sell_buy_hold", short=True), params=chosen)
     shape = NetworkShape(FEATURES, WINDOW, len(env.account_names), 3)
@@ -88,7 +73,7 @@ def peer() -> Case:
     batch = 32
     learner = peer_dqn.DQN(
         "MlpPolicy",
-        FreeVecEnv(PEER_ENVS),
+        FreeVecEnv(PEER_ENVS, WINDOW, FEATURES),
         batch_size=batch,
         train_freq=(1, "step"),
         gradient_steps=PEER_ENVS * RATIO // batch,
@@ -97,7 +82,11 @@ def peer() -> Case:
         buffer_size=100_000,
         device="cpu",
         seed=0,
-        policy_kwargs={"features_extractor_class": PeerExtractor, "net_arch": []},
+        policy_kwargs={
+            "features_extractor_class": Extractor,
+            "features_extractor_kwargs": {"hidden": HIDDEN, "dense": False},
+            "net_arch": [],
+        },
     )
 
     def run() -> int:

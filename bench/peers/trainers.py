@@ -3,6 +3,7 @@
 Every case takes one rollout's steps and learns from them, and returns environment steps a second. What is not installed raises
 `ImportError`, whose message names it.
 """
+# ruff: noqa: ARG002 (the peer's base class names the arguments)
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ import pandas as pd
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 from torch import nn
 
 from seawall.nets.conv import ConvEncoder
@@ -44,6 +45,46 @@ class Extractor(BaseFeaturesExtractor):
         return self.encoder(windows)
 
 
+class FreeVecEnv(VecEnv):
+    """Steps cost nothing: what is left is the trainer."""
+
+    def __init__(self, n: int, window: int, features: int) -> None:
+        """Draw one observation of N windows (L, F) and give it for ever."""
+        space = gymnasium.spaces.Box(-np.inf, np.inf, (window, features), np.float32)
+        super().__init__(n, space, gymnasium.spaces.Discrete(3))
+        self.observation = np.random.default_rng(0).normal(size=(n, window, features)).astype(np.float32)
+        self.rewards = np.random.default_rng(1).normal(size=n).astype(np.float32)
+
+    def reset(self) -> np.ndarray:
+        """Return the observation."""
+        return self.observation
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Do nothing."""
+
+    def step_wait(self) -> Any:
+        """Return the observation."""
+        return self.observation, self.rewards, np.zeros(self.num_envs, bool), [{} for _ in range(self.num_envs)]
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return nothing."""
+        return [None] * self.num_envs
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Do nothing."""
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Return nothing."""
+        return []
+
+    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
+        """Say that monitors are there, so that none is added."""
+        return [True] * self.num_envs
+
+
 def gym_trading_env(rows: int, features: int, window: int) -> Callable[[], gymnasium.Env[Any, Any]]:
     """Return what makes Gym-Trading-Env on a random walk, with as many columns as asked for."""
     if importlib.util.find_spec("gym_trading_env") is None:
@@ -63,11 +104,13 @@ def gym_trading_env(rows: int, features: int, window: int) -> Callable[[], gymna
     return lambda: TradingEnv(df=frame, positions=[-1, 0, 1], windows=window, trading_fees=0.001, verbose=0)
 
 
-def sb3_ppo(make: Callable[[], gymnasium.Env[Any, Any]], n_envs: int, n_steps: int, batch: int, epochs: int, hidden: int) -> Case:
+def sb3_ppo(
+    make: Callable[[], gymnasium.Env[Any, Any]] | VecEnv, n_envs: int, n_steps: int, batch: int, epochs: int, hidden: int
+) -> Case:
     """Return Stable-Baselines3's PPO with the convolutional encoder, shared by policy and value."""
     extractor = {"hidden": hidden, "dense": False}
     policy = {"features_extractor_class": Extractor, "features_extractor_kwargs": extractor, "net_arch": []}
-    env = DummyVecEnv([make] * n_envs)
+    env = make if isinstance(make, VecEnv) else DummyVecEnv([make] * n_envs)
     learner = PPO("MlpPolicy", env, n_steps=n_steps, batch_size=batch, n_epochs=epochs, device="cpu", seed=0, policy_kwargs=policy)
     return _once(learner, n_envs * n_steps)
 
