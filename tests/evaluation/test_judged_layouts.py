@@ -131,6 +131,18 @@ def test_a_commission_that_is_told_is_charged_on_every_fill(tmp_path):
     assert unknown["verdict"]["level"] == "not judged"
 
 
+def test_what_is_closed_and_opened_again_at_one_time_are_two_trades(tmp_path):
+    """Also where they are read off the fills, as their costs are the user's."""
+    rows = {
+        "entry_time": [at(1), at(2)], "exit_time": [at(2), at(4)], "size": [10.0, 10.0], "entry_price": [100.0, 105.0],
+        "exit_price": [105.0, 120.0],
+    }  # fmt: skip
+    path = written(tmp_path, "trades.csv", rows)
+    document = judged(path, bars_file(tmp_path, *CLOSES), taker_bps=1.0).document
+    assert (document["ledger"]["trades"], document["ledger"]["hit_rate"]) == (2, 1.0)
+    assert profit_of(document) == pytest.approx(200.0 - (1_000.0 + 2 * 1_050.0 + 1_200.0) * 1e-4)
+
+
 def test_a_lost_account_ends_there(tmp_path):
     rows = {"time": [at(1), at(4)], "side": ["sell", "buy"], "size": [600.0, 600.0], "price": [100.0, 120.0], "fee": [0.0, 0.0]}
     document = judged(written(tmp_path, "fills.csv", rows), bars_file(tmp_path, *CLOSES)).document

@@ -9,12 +9,12 @@ import numpy as np
 from seawall.core.bars import OPEN
 from seawall.core.market import Market, RowRange
 from seawall.core.seeding import generator
-from seawall.evaluation.backtest import backtest
 from seawall.evaluation.baselines import BASELINES, BaselineParams, BaselineSetting
 from seawall.evaluation.foreign.placing import BarsOf, Placed
 from seawall.evaluation.foreign.rebuilding import Rebuilt, rebuild
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import sharpe
+from seawall.evaluation.side_by_side import backtest_together
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
@@ -65,7 +65,8 @@ def rivals(ledger: Ledger, bars: BarsOf, costs: CostParams, params: BaselinePara
     account = SimulatorParams(initial_equity=ledger.initial_equity)
     names = ("flat", "buy_and_hold", *(("random",) if traded and changes > 0.0 else ()))
     rows = RowRange(0, len(market))
-    return {name: backtest(BASELINES[name](setting), market, rows, Desk(scheme, None, 1), costs, account) for name in names}
+    made = {name: BASELINES[name](setting) for name in names}
+    return backtest_together(made, market, rows, Desk(scheme, None, len(made)), costs, account)
 
 
 def shifted_in_time(ledger: Ledger, bars: BarsOf, costs: CostParams, seed: int) -> dict[str, Any]:
