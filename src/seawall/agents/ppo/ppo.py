@@ -23,12 +23,13 @@ from torch import Tensor
 
 from seawall.agents.diagnostics import told_by
 from seawall.agents.distributions import distribution
-from seawall.agents.losses import clipped_surrogate, clipped_value_loss, explained_variance, value_loss
+from seawall.agents.losses import explained_variance
 from seawall.agents.optimiser import BlockAdamW
 from seawall.agents.policy import NetworkPolicy
 from seawall.agents.ppo.batches import Batch, minibatches, whole_batch
 from seawall.agents.ppo.diagnostics import actions_taken, step_diagnostics
 from seawall.agents.ppo.failure import check_rewards, divergence, stop_diverged
+from seawall.agents.ppo.objective import Weights, objective
 from seawall.agents.ppo.params import PPOParams
 from seawall.agents.ppo.rollout import Collector, Rollout, check_fit
 from seawall.agents.returns import generalised_advantages
@@ -140,12 +141,13 @@ class PPO:
         params = self.params
         self._optimiser.learning_rate = self._now(params.learning_rate, params.learning_rate_schedule)
         clip_range = self._now(params.clip_range, params.clip_schedule)
-        entropy_coefficient = self._now(params.entropy_coefficient, params.entropy_schedule)
+        entropy = self._now(params.entropy_coefficient, params.entropy_schedule)
+        weights = Weights(clip_range, entropy, params.value_coefficient, params.value_clip)
         whole = whole_batch(rollout, advantages, returns, params.steps_back if self.network.state_width else None)
         epochs: list[dict[str, float]] = []
         for _ in range(params.n_epochs):
             batches = list(minibatches(whole, params.minibatch, self._shuffling, normalise=params.normalise_advantage))
-            steps = [self._step(batch, clip_range, entropy_coefficient) for batch in batches]
+            steps = [self._step(batch, weights) for batch in batches]
             losses, log_ratios = torch.stack([step for step, _ in steps]), torch.cat([ratio for _, ratio in steps])
             bad = (~losses.isfinite()).any(1).nonzero()
             if len(bad):
@@ -156,20 +158,12 @@ class PPO:
         means = {name: float(np.mean([epoch[name] for epoch in epochs])) for name in epochs[0]}
         return means | {"log_ratio_max": max(epoch["log_ratio_max"] for epoch in epochs)}
 
-    def _step(self, batch: Batch, clip_range: float, entropy_coefficient: float) -> tuple[Tensor, Tensor]:
+    def _step(self, batch: Batch, weights: Weights) -> tuple[Tensor, Tensor]:
         """Take one gradient step; return losses and gradient norm in the order of their names, and the log-ratios (B,)."""
-        params = self.params
         preferences, values = self._predict(batch)
-        logs, entropies = self._distribution.evaluate(preferences, batch.actions)
-        log_ratio = logs - batch.log_probabilities
-        policy_part, entropy_part = clipped_surrogate(log_ratio, batch.advantages, clip_range), entropies.mean()
-        if params.value_clip is None:
-            value_part = value_loss(values, batch.returns)
-        else:
-            value_part = clipped_value_loss(values, batch.values, batch.returns, params.value_clip)
-        loss = policy_part + params.value_coefficient * value_part - entropy_coefficient * entropy_part
-        norm = self._optimiser.step(loss, params.max_gradient_norm)
-        return torch.stack((policy_part, value_part, entropy_part, norm)).detach(), log_ratio.detach().flatten()
+        loss, parts, log_ratio = objective(preferences, values, batch, self._distribution, weights)
+        norm = self._optimiser.step(loss, self.params.max_gradient_norm)
+        return torch.cat((parts, norm[None])), log_ratio
 
     def _predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return preferences and values, of samples or of sequences."""
