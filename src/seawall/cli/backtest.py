@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seawall.cli import options
-from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.cli.output import number, out, percent, print_json, print_verdict, share, table
 from seawall.core.errors import ConfigError
 from seawall.core.progress import progress_bars
 
@@ -63,7 +63,7 @@ def backtest(
             raise ConfigError(
                 f"checkpoint {checkpoint!r} and runtime {runtime!r} are of one series; a portfolio has best and torch"
             )
-        document = judge_portfolio_with_bar(folder, overrides or [])
+        document = judge_portfolio_with_bar(folder, overrides or [], data_dir)
     else:
         [document] = judge_with_bars([Case(folder, tuple(overrides or ()), data_dir, checkpoint, runtime)])
     if json:
@@ -72,13 +72,13 @@ def backtest(
         print_judgement(document)
 
 
-def judge_portfolio_with_bar(run: RunFolder, overrides: list[str]) -> dict[str, Any]:
+def judge_portfolio_with_bar(run: RunFolder, overrides: list[str], data_dir: Path) -> dict[str, Any]:
     """Judge a portfolio behind a progress bar."""
     from seawall.recipes.families import judge_portfolio
 
     with progress_bars() as bars:
         task = bars.add_task(f"judging {run.path.parent.name}", total=None, note="")
-        return judge_portfolio(run, overrides, lambda policy: bars.update(task, advance=1, note=policy))
+        return judge_portfolio(run, overrides, lambda policy: bars.update(task, advance=1, note=policy), data_dir)
 
 
 def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:
@@ -95,21 +95,14 @@ def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:
 
 def print_judgement(document: dict[str, Any]) -> None:
     """Print the verdict, and one line for each policy."""
-    test, verdict = document["test"], document["verdict"]
+    test = document["test"]
     if not document.get("checkpoint", {}).get("training_finished", True):
         out.print("[yellow]Training was interrupted; this judges the best weights so far, not the run as its recipe states it.[/]")
     out.print(f"Test span {test['first'][:10]} to {test['last'][:10]}, {test['bars']:,} bars, after costs:")
     named = {"ensemble": document["ensemble"], **{f"seed {seed}": metrics for seed, metrics in document["seeds"].items()}}
     rows = [(name, *_figures(metrics)) for name, metrics in (*named.items(), *document["baselines"].items())]
     out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "costs"), rows))
-    colour = {"evidence": "green", "weak": "yellow", "none": "yellow"}.get(verdict["level"], "red")
-    out.print(f"\n[bold {colour}]{verdict['headline']}[/]")
-    if verdict["stamp"] and verdict["stamp"] != verdict["headline"]:
-        out.print(f"[bold]{verdict['stamp']}[/]")
-    for check in verdict["checks"]:
-        out.print(f"  {'[green]✓[/]' if check['passed'] else '[red]✗[/]'} {check['words']}")
-    for caution in verdict["cautions"]:
-        out.print(f"  [dim]•[/] {caution}")
+    print_verdict(document["verdict"])
     if document["report"]:
         out.print(f"\nReport: {document['report']}")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -45,3 +46,20 @@ def share(value: float | None, digits: int = 1) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     """Render a number; an undefined value as a dash."""
     return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def print_verdict(verdict: Mapping[str, Any], remarks: Iterable[str] = ()) -> None:
+    """Print a verdict: its headline, what stands against it, every check, and what else the reader should know.
+
+    Args:
+        verdict: As a judgement's document holds it.
+        remarks: Told after its own cautions.
+    """
+    colour = {"evidence": "green", "weak": "yellow", "none": "yellow"}.get(verdict["level"], "red")
+    out.print(f"\n[bold {colour}]{escape(verdict['headline'])}[/]")
+    if verdict.get("stamp", "") not in ("", verdict["headline"]):
+        out.print(f"[bold]{escape(verdict['stamp'])}[/]")
+    for check in verdict["checks"]:
+        out.print(f"  {'[green]✓[/]' if check['passed'] else '[red]✗[/]'} {escape(check['words'])}")
+    for caution in (*verdict["cautions"], *remarks):
+        out.print(f"  [dim]•[/] {escape(str(caution))}")

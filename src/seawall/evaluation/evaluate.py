@@ -90,20 +90,34 @@ def evaluate(
     if not candidates.seeds:
         raise ConfigError("evaluation of 0 seeds was asked for; at least 1 is needed")
     tell = on_progress if on_progress is not None else _silent
-
-    def trained(name: str, policy: Policy) -> Ledger:
-        tell(name)
-        return _backtest(policy, setting, setting.make_desk())
-
-    ensemble = trained("ensemble", candidates.ensemble)
-    seeds = {seed: trained(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
-    ledgers = Ledgers(ensemble, seeds, rivals(setting, params.baselines, change_rate(ensemble), tell))
+    ledgers = walk_all(candidates, setting, params.baselines, tell)
     replay = Replay(setting.market, setting.rows, setting.costs, setting.simulator)
-    stressed = stress(ensemble, replay, params.stress)
-    attainable = _attainable(setting, ensemble)
+    stressed = stress(ledgers.ensemble, replay, params.stress)
+    attainable = _attainable(setting, ledgers.ensemble)
     tell("judgement")
     inputs = JudgeInputs(ledgers, stressed, facts, params, attainable, background or Background())
     return judge(inputs), ledgers
+
+
+def walk_all(candidates: Candidates, setting: Setting, params: BaselineParams, tell: Callable[[str], Any]) -> Ledgers:
+    """Backtest the ensemble, every seed and every rival over the same rows.
+
+    Args:
+        candidates: The trained policies.
+        setting: Where they trade.
+        params: Settings of the rivals.
+        tell: Called with the name of each policy before its backtest.
+    """
+
+    def trained(name: str, policy: Policy) -> Ledger:
+        tell(name)
+        return backtest(
+            policy, setting.market, setting.rows, setting.make_desk(), setting.costs, setting.simulator, setting.account_columns
+        )
+
+    ensemble = trained("ensemble", candidates.ensemble)
+    seeds = {seed: trained(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
+    return Ledgers(ensemble, seeds, rivals(setting, params, change_rate(ensemble), tell))
 
 
 def _attainable(setting: Setting, ensemble: Ledger) -> Oracle:
@@ -152,10 +166,6 @@ def change_rate(ledger: Ledger) -> float:
     """Return the share of decisions that changed the exposure, in [0, 1]."""
     allowed = ledger.column("allowed")
     return float(np.mean(np.diff(allowed, prepend=0.0) != 0.0))
-
-
-def _backtest(policy: Policy, setting: Setting, desk: Desk) -> Ledger:
-    return backtest(policy, setting.market, setting.rows, desk, setting.costs, setting.simulator, setting.account_columns)
 
 
 def _silent(_name: str) -> None:

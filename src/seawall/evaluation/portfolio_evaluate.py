@@ -58,19 +58,30 @@ def evaluate_portfolios(
     if not candidates.seeds:
         raise ConfigError("evaluation of 0 seeds was asked for; at least 1 is needed")
     tell: Callable[[str], Any] = on_progress if on_progress is not None else lambda _name: None
+    ledgers = walk_portfolios(candidates, setting, params.baselines.seed, tell)
+    tell("stress")
+    stressed = portfolio_stress(as_portfolio(ledgers.ensemble), setting, params.stress)
+    tell("judgement")
+    return judge_portfolios(ledgers, stressed, params, facts, background or Background()), ledgers
+
+
+def walk_portfolios(candidates: Candidates, setting: PortfolioSetting, seed: int, tell: Callable[[str], Any]) -> PortfolioLedgers:
+    """Backtest the ensemble, every seed and every rival over the same rows.
+
+    Args:
+        candidates: The trained policies.
+        setting: Where they trade.
+        seed: Of what rivals draw.
+        tell: Called with the name of each policy before its backtest.
+    """
 
     def walked(name: str, policy: Policy) -> PortfolioLedger:
         tell(name)
         return portfolio_backtest(policy, setting)
 
     ensemble = walked("ensemble", candidates.ensemble)
-    seeds = {seed: walked(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
-    rivals = portfolio_rivals(setting, params.baselines.seed, tell)
-    ledgers = PortfolioLedgers(ensemble, seeds, rivals)
-    tell("stress")
-    stressed = portfolio_stress(ensemble, setting, params.stress)
-    tell("judgement")
-    return judge_portfolios(ledgers, stressed, params, facts, background or Background()), ledgers
+    seeds = {number: walked(f"seed {number}", policy) for number, policy in candidates.seeds.items()}
+    return PortfolioLedgers(ensemble, seeds, portfolio_rivals(setting, seed, tell))
 
 
 def portfolio_rivals(setting: PortfolioSetting, seed: int, tell: Callable[[str], Any]) -> dict[str, PortfolioLedger]:
@@ -112,7 +123,7 @@ def judge_portfolios(
     """
     log_returns = {name: ledger.log_returns() for name, ledger in ledgers.named().items()}
     resamples = resample(log_returns, ledgers.ensemble.periods_per_year, params.bootstrap)
-    metrics = {name: portfolio_metrics(_of_portfolio(ledger)) for name, ledger in ledgers.named().items()}
+    metrics = {name: portfolio_metrics(as_portfolio(ledger)) for name, ledger in ledgers.named().items()}
     differences = {
         name: resamples.difference("ensemble", name, float(np.mean(log_returns["ensemble"] - log_returns[name])))
         for name in ledgers.baselines
@@ -174,6 +185,6 @@ def _evidence(
     )
 
 
-def _of_portfolio(ledger: Any) -> PortfolioLedger:
+def as_portfolio(ledger: Any) -> PortfolioLedger:
     """Return a ledger of these ledgers as what it is; `Ledgers` knows the base class alone."""
     return ledger

@@ -8,8 +8,9 @@ from typing import Any
 
 from seawall.agents.bundle import Bundle, check_compatible
 from seawall.agents.state import load_weights
-from seawall.core.market import Market
+from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme, Policy
+from seawall.evaluation.evaluate import Setting
 from seawall.evaluation.validation import segment_growth, segments_of
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
@@ -51,6 +52,19 @@ class Parts:
     def agent(self) -> AgentParts:
         """How the agent's parts are built."""
         return LEARNERS[self.recipe.agent["kind"]]
+
+    def setting(self, rows: RowRange) -> Setting:
+        """Return where policies are judged."""
+        recipe = self.recipe
+        return Setting(
+            market=self.dataset.market,
+            rows=rows,
+            make_desk=lambda: self.desk(1),
+            short=recipe.environment.short,
+            costs=recipe.costs,
+            simulator=recipe.simulator,
+            account_columns=recipe.environment.account_columns,
+        )
 
     def guards(self) -> GuardChain | None:
         """Return a fresh chain of guards, or None without any."""

@@ -69,13 +69,13 @@ def train_any(runs: Sequence[RunFolder], on_progress: Callable[[RunFolder, int, 
     return [portfolio_run.train_run(run, lambda seed, told, run=run: on_progress(run, seed, told)) for run in runs]
 
 
-def judge_portfolio(run: RunFolder, overrides: Sequence[str], on_progress: Callable[[str], Any]) -> dict[str, Any]:
-    """Judge a trained portfolio and write its page.
+def judge_portfolio(run: RunFolder, overrides: Sequence[str], on_progress: Callable[[str], Any], data_root: Path) -> dict[str, Any]:
+    """Judge a trained portfolio and write its page; arguments as `portfolio_run.judge_run`.
 
     Returns:
         The document that ``seawall backtest --json`` prints.
     """
-    judgement = portfolio_run.judge_run(run, on_progress, overrides)
+    judgement = portfolio_run.judge_run(run, on_progress, overrides, data_root)
     return portfolio_document(run, judgement, overrides)
 
 

@@ -19,8 +19,9 @@ from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
 from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
-from seawall.evaluation.evaluate import Candidates, Setting, evaluate
+from seawall.evaluation.evaluate import Candidates, evaluate
 from seawall.evaluation.judge import Judgement, RunFacts
+from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.report import render_report
 from seawall.features.scaling.scaler import Scaler
@@ -32,6 +33,7 @@ from seawall.recipes.files import apply_overrides, dump_yaml
 from seawall.recipes.leakcheck import check_recipe
 from seawall.recipes.run_bundle import BEST, LAST, bundle_at, is_finished, stopped_words, unfinished_progress
 from seawall.recipes.schema import Recipe, validate_recipe
+from seawall.recipes.trials import trial_of
 from seawall.training.threads import use_threads
 
 # What may differ from training. The split and the rules of the verdict were stated beforehand and stay.
@@ -146,27 +148,23 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
         DataError: The run is not trained, or its bundle does not fit.
     """
     opened = open_case(case)
-    recipe, dataset = opened.recipe, opened.parts.dataset
-    setting = Setting(
-        market=dataset.market,
-        rows=opened.rows,
-        make_desk=lambda: opened.parts.desk(1),
-        short=recipe.environment.short,
-        costs=recipe.costs,
-        simulator=recipe.simulator,
-        account_columns=recipe.environment.account_columns,
-    )
+    recipe, own_rows = opened.recipe, opened.parts.dataset is opened.own
     facts = _facts(case, recipe, opened.parts, opened.own)
     trained = load_run_recipe(case.run)
-    mapping = trained.model_dump(mode="json")
-    background = background_of(case.run, mapping, trained.digest(), lambda: check_recipe(trained, case.data_root))
-    candidates = Candidates(opened.ensemble, opened.seeds)
+    trial = trial_of(case.run, trained.model_dump(mode="json"))
+
+    def check() -> list[LeakJudgement]:
+        return check_recipe(trained, case.data_root)
+
+    background = background_of(case.run, trial, trained.digest(), check, own_rows=own_rows)
+    candidates, setting = Candidates(opened.ensemble, opened.seeds), opened.parts.setting(opened.rows)
     judgement, ledgers = evaluate(candidates, setting, recipe.evaluation, facts, on_progress, background)
     judgement = _with_checkpoint(judgement, case, opened.steps, opened.stopped)
     folder = case.folder()
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
-    note_judged(case.run, mapping, judgement)
+    if own_rows:
+        note_judged(case.run, trial, judgement)
     return judgement
 
 

@@ -26,6 +26,7 @@ from seawall.recipes.portfolio_leakcheck import check_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
 from seawall.recipes.run_bundle import seed_progress
+from seawall.recipes.trials import trial_of
 from seawall.simulator.actions.weights import weight_scheme
 from seawall.training.checkpoint import load_checkpoint
 from seawall.training.device import resolve_device
@@ -167,13 +168,19 @@ def judged_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> PortfolioRec
     return validate_portfolio(apply_overrides(recipe.model_dump(mode="json"), overrides), str(run.recipe))
 
 
-def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: None, overrides: Sequence[str] = ()) -> Judgement:
+def judge_run(
+    run: RunFolder,
+    on_progress: Callable[[str], Any] = lambda _name: None,
+    overrides: Sequence[str] = (),
+    data_root: Path = Path("data"),
+) -> Judgement:
     """Backtest a run's ensemble, its seeds and the rivals on its test rows, judge them, and keep metrics, ledgers and report.
 
     Args:
         run: A trained run.
         on_progress: Called with the name of each policy before its backtest.
         overrides: As for `judged_recipe`; with any, the judgement is kept in a folder below the run's, named by the changes.
+        data_root: Folder of imported bars, for a leak check.
 
     Returns:
         The judgement; its ``document`` is what ``metrics.json`` holds.
@@ -193,13 +200,13 @@ def judge_run(run: RunFolder, on_progress: Callable[[str], Any] = lambda _name: 
     warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
     setting = parts.setting(parts.data.dataset.split.test)
     trained = load_run(run)
-    mapping = trained.model_dump(mode="json")
-    background = background_of(run, mapping, trained.digest(), lambda: check_portfolio(trained, Path("data")))
+    trial = trial_of(run, trained.model_dump(mode="json"))
+    background = background_of(run, trial, trained.digest(), lambda: check_portfolio(trained, data_root))
     facts = _facts(run, parts, warnings)
     judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, facts, on_progress, background)
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
-    note_judged(run, mapping, judgement)
+    note_judged(run, trial, judgement)
     render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), folder.report)
     return judgement
 

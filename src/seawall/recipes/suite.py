@@ -200,7 +200,7 @@ def _run_case(case: SuiteCase, folder: Path, data_root: Path, tell: Tell) -> dic
     if not (run.path / "training.json").is_file():
         train_any([run], lambda _run, seed, told: tell("training", {"seed": seed, **told}))
     if is_portfolio_run(run):
-        judged = judge_portfolio(run, (), lambda policy: tell("judging", {"policy": policy}))
+        judged = judge_portfolio(run, (), lambda policy: tell("judging", {"policy": policy}), data_root)
     else:
         [judged] = judge_cases([Case(run, data_root=data_root)], lambda _case, policy: tell("judging", {"policy": policy}))
     tell("leak check", {})

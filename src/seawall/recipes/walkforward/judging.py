@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median_low
 from typing import Any
 
 import numpy as np
 
 from seawall import __version__
-from seawall.core import trials
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evidence import Background
 from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.metrics import ledger_metrics
-from seawall.evaluation.portfolio_evaluate import judge_portfolios
+from seawall.evaluation.portfolio_evaluate import as_portfolio, judge_portfolios
 from seawall.evaluation.portfolio_ledger import PortfolioLedger
 from seawall.evaluation.portfolio_metrics import portfolio_metrics
 from seawall.evaluation.portfolio_stress import portfolio_stress
 from seawall.evaluation.stitching import portfolio, stitched
 from seawall.evaluation.stress import Replay, stress
 from seawall.recipes import portfolio_run
+from seawall.recipes.background import background_of, note_judged
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import load_run_recipe, training_summary
-from seawall.recipes.families import is_portfolio_run, load_any_run
+from seawall.recipes.families import check_any, is_portfolio_run, load_any_run
+from seawall.recipes.leakcheck import RECIPE_BARS
 from seawall.recipes.trials import trial_of
 from seawall.recipes.walkforward.testing import between_tests, read_tests
 
@@ -91,7 +93,7 @@ def chain_path(runs: Sequence[RunFolder], folds: Sequence[int], groups: Sequence
     return rows, stitched(parts, between_tests(runs[0]))
 
 
-def judge_path(runs: Sequence[RunFolder], rows: RowRange, ledgers: Ledgers, command: str) -> Judgement:
+def judge_path(runs: Sequence[RunFolder], rows: RowRange, ledgers: Ledgers, command: str, data_root: Path) -> Judgement:
     """Judge the chained ledgers of one path by the rules of any run.
 
     Args:
@@ -99,12 +101,23 @@ def judge_path(runs: Sequence[RunFolder], rows: RowRange, ledgers: Ledgers, comm
         rows: Rows that the ledgers cover.
         ledgers: As `chain_path` gives them.
         command: How to make it again.
+        data_root: Folder of imported bars, for a leak check.
     """
-    first, facts, background = runs[0], _facts(runs, command), _background(runs)
+    first, facts = runs[0], _facts(runs, command)
+    recipe = load_any_run(first)
+    # A recipe's folds are one trial, as they came of one choice.
+    trial = trial_of(first, recipe.model_dump(mode="json"))
+    background = background_of(first, trial, recipe.digest(), lambda: check_any(recipe, data_root, RECIPE_BARS, 0))
+    judgement = _judged(first, rows, ledgers, facts, background)
+    note_judged(first, trial, judgement)
+    return judgement
+
+
+def _judged(first: RunFolder, rows: RowRange, ledgers: Ledgers, facts: RunFacts, background: Background) -> Judgement:
     if is_portfolio_run(first):
         parts = portfolio_run.parts_of(first)
         chained, setting, params = portfolio(ledgers), parts.setting(rows), parts.recipe.evaluation
-        stressed = portfolio_stress(_as_portfolio(chained.ensemble), setting, params.stress)
+        stressed = portfolio_stress(as_portfolio(chained.ensemble), setting, params.stress)
         return judge_portfolios(chained, stressed, params, facts, background)
     recipe, market = load_run_recipe(first), Dataset.load(first).market
     replay = Replay(market, rows, recipe.costs, recipe.simulator)
@@ -116,18 +129,6 @@ def middle(paths: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of the path with the median Sharpe ratio, the lower of the two in the middle; one without counts lowest."""
     sharpes = [-np.inf if path["sharpe"] is None else float(path["sharpe"]) for path in paths]
     return sharpes.index(median_low(sharpes))
-
-
-def _as_portfolio(ledger: Ledger) -> PortfolioLedger:
-    assert isinstance(ledger, PortfolioLedger)
-    return ledger
-
-
-def _background(runs: Sequence[RunFolder]) -> Background:
-    """Return how many configurations were tried on these bars; a recipe's folds are one, as they came of one choice."""
-    own = trial_of(runs[0], load_any_run(runs[0]).model_dump(mode="json"))
-    found = trials.tried(runs[0].path.parents[1], own)
-    return Background(trials=len(found) or None)
 
 
 def _facts(runs: Sequence[RunFolder], command: str) -> RunFacts:

@@ -9,14 +9,11 @@ from seawall.agents.bundle import load_bundle
 from seawall.core.bars import CLOSE
 from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
-from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
-from seawall.evaluation.backtest import backtest
-from seawall.evaluation.evaluate import Setting, change_rate, rivals
-from seawall.evaluation.ledger import Ledger, Ledgers
-from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
-from seawall.evaluation.portfolio_baselines import PORTFOLIO_BASELINES, PortfolioRival
-from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
+from seawall.evaluation.evaluate import Candidates, walk_all
+from seawall.evaluation.ledger import Ledgers
+from seawall.evaluation.portfolio_evaluate import walk_portfolios
+from seawall.evaluation.portfolio_ledger import PortfolioLedgers
 from seawall.evaluation.stitching import Between
 from seawall.recipes import portfolio_run
 from seawall.recipes.assembly import Parts
@@ -88,58 +85,24 @@ def between_tests(run: RunFolder) -> Between:
     return Between(market.timestamps, market.prices[:, CLOSE], load_run_recipe(run).costs)
 
 
-def series_setting(parts: Parts, rows: RowRange) -> Setting:
-    """Return where policies of one series are tested."""
-    recipe = parts.recipe
-    return Setting(
-        market=parts.dataset.market,
-        rows=rows,
-        make_desk=lambda: parts.desk(1),
-        short=recipe.environment.short,
-        costs=recipe.costs,
-        simulator=recipe.simulator,
-        account_columns=recipe.environment.account_columns,
-    )
-
-
 def _series_ledgers(run: RunFolder, tell: Tell) -> None:
     recipe = load_run_recipe(run)
     use_threads(recipe.training.threads)
-    parts, bundle = Parts(recipe, Dataset.load(run)), load_bundle(run.bundle)
-    ensemble, members = parts.policies(bundle)
-    seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
+    parts = Parts(recipe, Dataset.load(run))
+    candidates = _candidates(parts, run)
     for path, rows in zip(ledger_files(run), parts.dataset.split.tests, strict=True):
-        made = series_setting(parts, rows)
-        judged = _walked("ensemble", ensemble, made, tell)
-        own = {seed: _walked(f"seed {seed}", policy, made, tell) for seed, policy in seeds.items()}
-        others = rivals(made, recipe.evaluation.baselines, change_rate(judged), tell)
-        Ledgers(judged, own, others).write(path)
-
-
-def _walked(name: str, policy: Policy, made: Setting, tell: Tell) -> Ledger:
-    tell(name)
-    return backtest(policy, made.market, made.rows, made.make_desk(), made.costs, made.simulator, made.account_columns)
+        walk_all(candidates, parts.setting(rows), recipe.evaluation.baselines, tell).write(path)
 
 
 def _portfolio_ledgers(run: RunFolder, tell: Tell) -> None:
-    parts, bundle = portfolio_run.parts_of(run), load_bundle(run.bundle)
+    parts = portfolio_run.parts_of(run)
     use_threads(parts.recipe.training.threads)
-    ensemble, members = parts.policies(bundle)
-    seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
+    candidates, seed = _candidates(parts, run), parts.recipe.evaluation.baselines.seed
     for path, rows in zip(ledger_files(run), parts.data.dataset.split.tests, strict=True):
-        made = parts.setting(rows)
-        tell("ensemble")
-        judged = portfolio_backtest(ensemble, made)
-        own = {seed: portfolio_backtest(policy, made) for seed, policy in seeds.items()}
-        PortfolioLedgers(judged, own, _portfolio_rivals(parts, made, tell)).write(path)
+        walk_portfolios(candidates, parts.setting(rows), seed, tell).write(path)
 
 
-def _portfolio_rivals(parts: PortfolioParts, made: PortfolioSetting, tell: Tell) -> dict[str, PortfolioLedger]:
-    rival = PortfolioRival(
-        len(made.panel.symbols), len(made.panel), made.rows.start, parts.recipe.evaluation.baselines.seed
-    )  # fmt: skip
-    walked: dict[str, PortfolioLedger] = {}
-    for name, make in PORTFOLIO_BASELINES.items():
-        tell(name)
-        walked[name] = portfolio_backtest(make(rival), made)
-    return walked
+def _candidates(parts: Parts | PortfolioParts, run: RunFolder) -> Candidates:
+    bundle = load_bundle(run.bundle)
+    ensemble, members = parts.policies(bundle)
+    return Candidates(ensemble, dict(zip(bundle.manifest["seeds"], members, strict=True)))

@@ -106,7 +106,7 @@ def _judged(case: WalkCase, walk: Walk, ground: Ground, runs: Sequence[RunFolder
     paths = [{"folds": list(path), **_figures(metrics_of(made.ensemble))} for path, (_, made) in zip(numbers, chained, strict=True)]
     chosen = middle(paths)
     rows, ledgers = chained[chosen]
-    judgement = judge_path(runs, rows, ledgers, case.command)
+    judgement = judge_path(runs, rows, ledgers, case.command, case.data_root)
     for number, (_, made) in enumerate(chained):
         made.write(walk.run.ledger if number == chosen else walk.run.path / "paths" / f"{number}.parquet")
     document = {
