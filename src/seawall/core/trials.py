@@ -174,10 +174,10 @@ def judged_before(runs: Path, trial: Trial) -> tuple[Trial, str] | None:
     known: dict[tuple[str, str], Trial] = {}
     looked: list[tuple[Trial, str]] = []
     for saved in _lines(registry_path(runs)):
-        key = str(saved["data_hash"]), str(saved["config_hash"])
+        key = _key(saved)
         if saved["kind"] != "judged":
-            each = known[key] = _trial(saved)
-            if (each.data_hash, each.config_hash) == (trial.data_hash, trial.config_hash):
+            known[key] = _trial(saved)
+            if key == (trial.data_hash, trial.config_hash):
                 return looked[0] if looked else None
         elif key in known and trial.same_bars(known[key]):
             looked.append((known[key], str(saved.get("time", ""))))
@@ -225,14 +225,19 @@ def _lines(path: Path) -> Generator[dict[str, Any]]:
         try:
             saved = cast("dict[str, Any]", json.loads(line))
             if saved["kind"] == "judged":
+                _key(saved)
                 _number(saved["sharpe"])
             else:
                 _trial(saved)
-            yield {**saved, "data_hash": saved["data_hash"], "config_hash": saved["config_hash"]}
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"line {number} of {path} is damaged; repair or remove that line: without it a trial may go uncounted"
             ) from error
+        yield saved
+
+
+def _key(saved: Mapping[str, Any]) -> tuple[str, str]:
+    return str(saved["data_hash"]), str(saved["config_hash"])
 
 
 def _trial(saved: Mapping[str, Any]) -> Trial:
@@ -245,7 +250,7 @@ def _read(path: Path) -> tuple[list[Trial], dict[tuple[str, str], float | None]]
     judged: dict[tuple[str, str], float | None] = {}
     for saved in _lines(path):
         if saved["kind"] == "judged":
-            judged[str(saved["data_hash"]), str(saved["config_hash"])] = _number(saved["sharpe"])
+            judged[_key(saved)] = _number(saved["sharpe"])
         else:
             found[_trial(saved)] = None
     return list(found), judged

@@ -15,7 +15,8 @@ from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
 from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.files import digest, write_json
-from seawall.core.protocols import Guard
+from seawall.core.market import RowRange
+from seawall.core.protocols import Guard, Policy
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
 from seawall.evaluation.ablation_page import render_ablation
 from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk
@@ -27,6 +28,7 @@ from seawall.recipes.files import parse_yaml
 from seawall.recipes.judging import Case, OpenedCase, open_case
 from seawall.recipes.plugins import load_plugins
 from seawall.recipes.schema import Recipe, refused_recipe
+from seawall.simulator.costs.params import CostParams
 
 _FOLDER = "ablation"
 
@@ -129,7 +131,7 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     settings, variants = ablation.settings(), ablation.variants()
     opened = open_case(ablation.case)
     folder = ablation.folder()
-    files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in _policies(opened)}
+    files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in policies_of(opened)}
     waiting = [name for name, path in files.items() if not path.is_file()]
     workers = min(worker_count(opened.recipe), max(1, len(waiting)))
     fan_out(
@@ -150,7 +152,7 @@ def _walk_policy(ablation: Ablation, name: str, path: str, channel: Channel) -> 
     """Walk one policy of a run and keep its ledgers; called in a process of its own."""
     guards, variants = ablation.guards(), ablation.variants()
     opened = open_case(ablation.case)
-    course = _course(opened, guards)
+    course = course_of(opened, guards, opened.rows, opened.recipe.costs)
     total = len(course.rows) - 1
 
     def tell(bars: int) -> None:
@@ -158,25 +160,27 @@ def _walk_policy(ablation: Ablation, name: str, path: str, channel: Channel) -> 
         if channel.should_stop():
             raise Interrupted("the ablation was stopped; policies that are walked whole are kept")
 
-    ledgers: dict[str, Ledger] = walk(_policies(opened)[name], course, variants, tell)
+    ledgers: dict[str, Ledger] = walk(policies_of(opened)[name], course, variants, tell)
     Ledgers(ledgers[NO_GUARD], {}, ledgers).write(Path(path))
     channel.send({"bars": total, "total": total})
 
 
-def _policies(opened: OpenedCase) -> dict[str, Any]:
+def policies_of(opened: OpenedCase) -> dict[str, Policy]:
+    """Return a case's policies by name: the ensemble, then each seed."""
     return {ENSEMBLE: opened.ensemble, **{f"seed {seed}": policy for seed, policy in opened.seeds.items()}}
 
 
-def _course(opened: OpenedCase, guards: tuple[Guard, ...]) -> Course:
+def course_of(opened: OpenedCase, guards: tuple[Guard, ...], rows: RowRange, costs: CostParams) -> Course:
+    """Return where a case's policies walk before choices of some guards, over some rows and at some costs."""
     recipe, parts = opened.recipe, opened.parts
     return Course(
         market=parts.dataset.market,
-        rows=opened.rows,
+        rows=rows,
         scheme=parts.scheme,
         guards=guards,
         account_columns=recipe.environment.account_columns,
         shown=shown_guards(recipe),
-        costs=recipe.costs,
+        costs=costs,
         simulator=recipe.simulator,
     )
 

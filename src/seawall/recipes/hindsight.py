@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from seawall.core.errors import DataError
 from seawall.core.market import Market, RowRange
 from seawall.core.timeframe import moment_ms
 from seawall.evaluation.ablation import ENSEMBLE
-from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Course, Variant, variants_of, walk
+from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Variant, variants_of, walk
 from seawall.evaluation.hindsight import HindsightParams, scored_rows
 from seawall.evaluation.hindsight_accounts import costs_of
 from seawall.evaluation.hindsight_table import Scored, score_table
 from seawall.evaluation.ledger import Ledger
-from seawall.guards.registry import GUARDS, guard
-from seawall.recipes.agent_checks import shown_guards
+from seawall.recipes.ablation import course_of, policies_of
 from seawall.recipes.dataset import checked
 from seawall.recipes.judging import Case, OpenedCase, open_case
 from seawall.recipes.schema import load_recipe
@@ -117,22 +116,12 @@ def _tables(
 
 def _policies(opened: OpenedCase, scored: Scored, fee: float, tell: Callable[[str], Any]) -> dict[str, dict[str, Ledger]]:
     """Return the ledgers of the ensemble and of every seed, with no guard and with all."""
-    recipe, decisions = opened.recipe, scored.decisions
-    guards = tuple(guard(name, GUARDS[name].params(**settings)) for name, settings in recipe.guards.items())
-    course = Course(
-        market=scored.market,
-        rows=RowRange(decisions.start, decisions.stop + 1),
-        scheme=opened.parts.scheme,
-        guards=guards,
-        account_columns=recipe.environment.account_columns,
-        shown=shown_guards(recipe),
-        costs=costs_of(fee),
-        simulator=recipe.simulator,
-    )
+    recipe, decisions, chain = opened.recipe, scored.decisions, opened.parts.guards()
+    guards = () if chain is None else chain.guards
+    course = course_of(opened, guards, RowRange(decisions.start, decisions.stop + 1), costs_of(fee))
     every = [each for each in variants_of(tuple(recipe.guards)) if each.name in _NAMES] if guards else [Variant(NO_GUARD, ())]
-    named: Sequence[tuple[str, Any]] = [(ENSEMBLE, opened.ensemble), *((f"seed {key}", each) for key, each in opened.seeds.items())]
     found: dict[str, dict[str, Ledger]] = {variant.name: {} for variant in every}
-    for name, policy in named:
+    for name, policy in policies_of(opened).items():
         tell(f"{name} at {100 * fee:g} %")
         for variant, ledger in walk(policy, course, every).items():
             found[variant][name] = ledger
