@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from seawall.cli import options
-from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.cli.output import number, out, percent, print_json, print_verdict, share, table
 from seawall.core.errors import ConfigError
 from seawall.core.progress import progress_bars
 
@@ -133,18 +133,13 @@ def _command(request: Any, columns: list[str]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
-    test, verdict, source = document["test"], document["verdict"], document["source"]
+    test, source = document["test"], document["source"]
     span = f"{test['first'][:10]} to {test['last'][:10]}, {test['bars']:,} bars"
     out.print(escape(f"{source['ledger']}, read as {source['layout']}: {span}, after costs:"))
     rows = [("the ledger", *_figures(document["ledger"]))]
     rows += [(name, *_figures(metrics)) for name, metrics in document["baselines"].items()]
     out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "won", "costs"), rows))
-    colour = {"evidence": "green", "none": "yellow"}.get(verdict["level"], "red")
-    out.print(f"\n[bold {colour}]{verdict['headline']}[/]")
-    for check in verdict["checks"]:
-        out.print(f"  {'[green]✓[/]' if check['passed'] else '[red]✗[/]'} {check['words']}")
-    for caution in (*verdict["cautions"], *(f"{finding['words']}." for finding in document["findings"]), *source["notes"]):
-        out.print(f"  [dim]•[/] {escape(str(caution))}")
+    print_verdict(document["verdict"], (*(f"{finding['words']}." for finding in document["findings"]), *source["notes"]))
     out.print(f"\nReport: {document['report']}")
 
 

@@ -72,14 +72,7 @@ def leakcheck(
     else:
         if data is not None:
             raise ConfigError(f"--data {data} is of Python files; for a recipe, write data={data}")
-        run = _run_named(target, runs)
-        if run is None:
-            judgements = _judge_recipe(target, (overrides or [], plugin or []), data_dir, bars or _OWN_BARS, seed)
-        elif overrides or plugin:
-            word = overrides[0] if overrides else "--plugin"
-            raise ConfigError(f"{word} is of recipes, and {target} is a run; allowed beside it: --bars and --seed")
-        else:
-            judgements = _judge_run(run, data_dir, bars or _OWN_BARS, seed)
+        judgements = _judge_recipe(target, runs, (overrides or [], plugin or []), data_dir, bars or _OWN_BARS, seed)
     _finish(target, judgements, json)
 
 
@@ -118,14 +111,25 @@ def _judge_file(path: Path, data: Path | None, bars: int | None, seed: int) -> l
         return [*said, *judge_all(candidates, world, lambda: progress.advance(task))]
 
 
-def _judge_recipe(reference: str, changes: tuple[list[str], list[Path]], data_dir: Path, bars: int, seed: int) -> list[Judgement]:
-    from seawall.recipes.families import check_any, load_any
+def _judge_recipe(
+    target: str, runs: Path, changes: tuple[list[str], list[Path]], data_dir: Path, bars: int, seed: int
+) -> list[Judgement]:
+    """Judge a recipe, or that of a run, in whose folder what is found is kept."""
+    from seawall.recipes.families import check_any, load_any, load_any_run
+    from seawall.recipes.leak_record import keep
     from seawall.recipes.leakcheck import PARTS
 
-    recipe = load_any(reference, *changes)
+    run = _run_named(target, runs)
+    if run is not None and any(changes):
+        word = changes[0][0] if changes[0] else "--plugin"
+        raise ConfigError(f"{word} is of recipes, and {target} is a run; allowed beside it: --bars and --seed")
+    recipe = load_any(target, *changes) if run is None else load_any_run(run)
     with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(recipe.name, total=len(PARTS), note="")
-        return check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+        judgements = check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+    if run is not None:
+        keep(run, recipe.digest(), judgements)
+    return judgements
 
 
 def _run_named(target: str, runs: Path) -> RunFolder | None:
@@ -133,19 +137,6 @@ def _run_named(target: str, runs: Path) -> RunFolder | None:
     from seawall.core.run_folder import RunFolder
 
     return RunFolder.find(runs, target) if target == "latest" or Path(target).is_dir() else None
-
-
-def _judge_run(run: RunFolder, data_dir: Path, bars: int, seed: int) -> list[Judgement]:
-    from seawall.recipes.families import check_any, load_any_run
-    from seawall.recipes.leak_record import keep
-    from seawall.recipes.leakcheck import PARTS
-
-    recipe = load_any_run(run)
-    with _printing_apart(), progress_bars() as progress:
-        task = progress.add_task(recipe.name, total=len(PARTS), note="")
-        judgements = check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
-    keep(run, recipe.digest(), judgements)
-    return judgements
 
 
 def _judge_zoo(seed: int, bars: int, json: bool) -> None:

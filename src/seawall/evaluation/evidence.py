@@ -21,7 +21,7 @@ class VerdictParams(Params):
     min_seeds: int = Field(default=5, ge=1, le=100, description="Trained seeds needed for any verdict")
     min_break_even: float = Field(default=1.0, ge=1.0, le=100.0, description="The break-even cost multiple must be above this")
     min_deflated_sharpe: float = Field(
-        default=0.95, ge=0.5, lt=1.0, description="Probability of skill that must remain after all configurations tried are counted"
+        default=0.95, gt=0.5, lt=1.0, description="Probability of skill that must remain after all configurations tried are counted"
     )
     suspicious_sharpe: float = Field(
         default=5.0, gt=0.0, le=1_000.0, description="A higher annualised Sharpe ratio is too good without a passed leak check"
@@ -65,8 +65,9 @@ class Background:
 
     def leaks_of(self, too_good: str) -> LeakCheck:
         """Return what the leak check found, which is run for a result that is too good."""
-        wanted = bool(too_good) and self.leaks.verdict == "not run" and self.look is not None
-        return self.look() if wanted and self.look is not None else self.leaks
+        if too_good and self.look is not None and self.leaks.verdict == "not run":
+            return self.look()
+        return self.leaks
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,16 @@ def percent(value: float | None, digits: int = 1) -> str:
     return f"{_signed(100.0 * value, digits)}\u00a0%"
 
 
+def share(value: float | None) -> str:
+    """Return a fraction that needs no sign as a percentage for people; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:,.1f}\u00a0%".replace("-", "−")
+
+
+def two_digits(value: float | None) -> str:
+    """Return a number for people with two digits after the point; a dash where there is none."""
+    return "–" if value is None else f"{value:,.2f}".replace("-", "−")
+
+
 def per_bar(value: float | None) -> str:
     """Return a log return per bar for people, in basis points, as in ``+0.31 bps``."""
     if value is None or not math.isfinite(value):

@@ -13,7 +13,7 @@ from seawall.core.files import write_text
 from seawall.evaluation.figures import costs_figure, equity_figure, interval_figure, laid_out, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.page import number, render
-from seawall.evaluation.phrases import percent, rival_title
+from seawall.evaluation.phrases import percent, rival_title, share
 from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
 from seawall.evaluation.skill_words import skill_rows
 from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
@@ -56,14 +56,15 @@ def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recip
         "portfolio.html.j2",
         figures,
         **{key: document[key] for key in ("run", "test", "seeds")},
-        verdict={"stamp": "", **judgement.verdict},
+        verdict=judgement.verdict,
+        remarks=[f"Warning from the run: {warning}" for warning in document["run"]["warnings"]],
         verdict_title=LEVEL_TITLES[judgement.level],
         verdict_class=LEVEL_CLASSES[judgement.level],
         rows=_rows(document),
         skill_rows=skill_rows(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
-        mean_weights={owner: _share(weight) for owner, weight in document["ensemble"]["mean_weights"].items()},
+        mean_weights={owner: share(weight) for owner, weight in document["ensemble"]["mean_weights"].items()},
         delay=document["stress"]["delay"],
         break_even=document["stress"]["break_even"]["words"],
         percent=percent,
@@ -101,15 +102,11 @@ def _rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
             "cells": [
                 percent(metrics["total_return"]),
                 number(metrics["sharpe"]),
-                _share(metrics["max_drawdown"]),
+                share(metrics["max_drawdown"]),
                 number(metrics["turnover_per_year"]),
-                _share(metrics["mean_exposure"]),
-                _share(metrics["costs"]["share_of_initial_equity"]),
+                share(metrics["mean_exposure"]),
+                share(metrics["costs"]["share_of_initial_equity"]),
             ],
         }
         for kind, name, metrics in named
     ]
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:,.1f}\u00a0%".replace("-", "−")

@@ -13,7 +13,7 @@ from seawall.evaluation.figures import costs_figure, equity_figure, exposure_fig
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.page import number, render
-from seawall.evaluation.phrases import percent, rival_title
+from seawall.evaluation.phrases import percent, rival_title, share, two_digits
 from seawall.evaluation.skill_words import skill_rows
 from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
 
@@ -43,7 +43,8 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
         "report.html.j2",
         _figures(document, ledgers),
         **{key: document[key] for key in ("run", "test", "seeds", "guards", "settings")},
-        verdict={"stamp": "", **judgement.verdict},
+        verdict=judgement.verdict,
+        remarks=[f"Warning from the run: {warning}" for warning in document["run"]["warnings"]],
         verdict_title=LEVEL_TITLES[judgement.level],
         verdict_class=LEVEL_CLASSES[judgement.level],
         cards=_cards(document),
@@ -61,14 +62,6 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
     )
 
 
-def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.2f}".replace("-", "−")
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:,.1f}\u00a0%".replace("-", "−")
-
-
 def _count(value: int) -> str:
     return f"{value:,}"
 
@@ -83,15 +76,15 @@ class _Column:
 _COLUMNS = (
     _Column("total_return", "net return", percent, "over the test span, after all costs"),
     _Column("annual_return", "a year", percent, "net return compounded to a year"),
-    _Column("sharpe", "Sharpe", _two, "annualised, of bar returns"),
-    _Column("sortino", "Sortino", _two, "annualised, of bar returns"),
-    _Column("max_drawdown", "max drawdown", _share, "deepest fall of equity from a peak"),
-    _Column("calmar", "Calmar", _two, "annual return over max drawdown"),
+    _Column("sharpe", "Sharpe", two_digits, "annualised, of bar returns"),
+    _Column("sortino", "Sortino", two_digits, "annualised, of bar returns"),
+    _Column("max_drawdown", "max drawdown", share, "deepest fall of equity from a peak"),
+    _Column("calmar", "Calmar", two_digits, "annual return over max drawdown"),
     _Column("trades", "trades", _count, "round trips"),
-    _Column("hit_rate", "won", _share, "share of trades that made money after costs"),
+    _Column("hit_rate", "won", share, "share of trades that made money after costs"),
     _Column("turnover_per_year", "turnover a year", number, "traded notional over mean equity"),
-    _Column("mean_absolute_exposure", "exposure", _share, "mean absolute exposure"),
-    _Column("costs", "costs", lambda costs: _share(costs["share_of_initial_equity"]), "costs paid over initial equity"),
+    _Column("mean_absolute_exposure", "exposure", share, "mean absolute exposure"),
+    _Column("costs", "costs", lambda costs: share(costs["share_of_initial_equity"]), "costs paid over initial equity"),
 )
 
 
@@ -121,16 +114,16 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
         bounds = intervals[name]
         return bounds["reason"] if bounds["low"] is None else f"{show(bounds['low'])} to {show(bounds['high'])}"
 
-    hits = "no trade" if metrics["hit_rate"] is None else f"{_share(metrics['hit_rate'])} won"
-    exposure = f"{_share(metrics['mean_exposure'])} net of shorts"
+    hits = "no trade" if metrics["hit_rate"] is None else f"{share(metrics['hit_rate'])} won"
+    exposure = f"{share(metrics['mean_exposure'])} net of shorts"
     cards = [
         ("Net return", percent(metrics["total_return"]), interval("total_return", percent)),
-        ("Sharpe, annualised", _two(metrics["sharpe"]), interval("sharpe", _two)),
-        ("Sortino, annualised", _two(metrics["sortino"]), interval("sortino", _two)),
-        ("Max drawdown", _share(metrics["max_drawdown"]), interval("max_drawdown", _share)),
+        ("Sharpe, annualised", two_digits(metrics["sharpe"]), interval("sharpe", two_digits)),
+        ("Sortino, annualised", two_digits(metrics["sortino"]), interval("sortino", two_digits)),
+        ("Max drawdown", share(metrics["max_drawdown"]), interval("max_drawdown", share)),
         ("Round trips", _count(metrics["trades"]), hits),
-        ("Costs paid", _share(costs["share_of_initial_equity"]), "of the initial equity"),
-        ("Mean exposure", _share(metrics["mean_absolute_exposure"]), exposure),
+        ("Costs paid", share(costs["share_of_initial_equity"]), "of the initial equity"),
+        ("Mean exposure", share(metrics["mean_absolute_exposure"]), exposure),
         ("Break-even costs", _break_even(document["stress"]["break_even"]), "the costs charged"),
     ]
     return [{"label": label, "value": value, "detail": detail} for label, value, detail in cards]
@@ -148,7 +141,7 @@ def _costs_words(document: Mapping[str, Any]) -> str:
     further = [f", {name} {number(costs[name], 6)}" for name in ("slippage", "financing", "funding") if costs.get(name)]
     return (
         f"{number(costs['fee'], 6)} and {number(costs['spread'], 6)} quote units{''.join(further)}, together "
-        f"{_share(costs['share_of_initial_equity'])} of the initial equity"
+        f"{share(costs['share_of_initial_equity'])} of the initial equity"
     )
 
 

@@ -68,13 +68,12 @@ def skill_of(returns: np.ndarray, seeds: Mapping[str, Mapping[str, Any]], trials
     """
     facts = sharpe_facts(returns)
     unknown = Measured(None, "nobody knows how many configurations were tried")
-    confidence = params.verdict.min_deflated_sharpe
     return Skill(
         sharpe=facts,
         trials=trials,
         probabilistic=probabilistic_sharpe(facts),
         deflated=unknown if trials is None else deflated_sharpe(facts, trials),
-        least_bars=least_track_record(facts, 0.0, confidence) if confidence > 0.5 else Measured(None, "the confidence is too low"),
+        least_bars=least_track_record(facts, 0.0, params.verdict.min_deflated_sharpe),
         seeds={name: _spread(seeds, name, params) for name in _SPREAD_OF},
     )
 

@@ -19,8 +19,9 @@ from seawall.evaluation.attribution_figures import (
 from seawall.evaluation.figures import equity_figure, exposure_figure, price_figure, stress_figure
 from seawall.evaluation.foreign.judging import Judged
 from seawall.evaluation.page import number, render
+from seawall.evaluation.phrases import percent, share, two_digits
+from seawall.evaluation.verdict import LEVEL_CLASSES
 
-_CLASSES = {"evidence": "evidence", "none": "none", "not judged": "unjudged"}
 _NAMES = {"buy_and_hold": "buy-and-hold"}
 _DASH = "–"
 
@@ -38,14 +39,15 @@ def judged_html(judged: Judged, command: str) -> str:
         "judge.html.j2",
         _figures(judged),
         verdict=verdict,
-        verdict_class=_CLASSES[verdict["level"]],
+        verdict_title=verdict["title"],
+        verdict_class=LEVEL_CLASSES[verdict["level"]],
         source=document["source"],
         test=document["test"],
         cards=_cards(document),
         columns=("return", "Sharpe", "Sortino", "max drawdown", "trades", "won", "costs"),
         rows=_rows(document),
         undefined=_undefined(document),
-        findings=document["findings"],
+        remarks=[f"In the file: {finding['words']}." for finding in document["findings"]],
         guards=(document["attribution"] or {}).get("guards"),
         command=command,
         version=document["version"],
@@ -78,33 +80,18 @@ def _figures(judged: Judged) -> dict[str, go.Figure]:
     return figures
 
 
-def _percent(value: float | None, digits: int = 1) -> str:
-    if value is None:
-        return _DASH
-    text = f"{100.0 * value:+,.{digits}f}".replace("-", "−")
-    return f"{text}\u00a0%"
-
-
-def _share(value: float | None) -> str:
-    return _DASH if value is None else f"{100.0 * value:,.1f}\u00a0%"
-
-
-def _two(value: float | None) -> str:
-    return _DASH if value is None else f"{value:,.2f}".replace("-", "−")
-
-
 def _costs(metrics: Mapping[str, Any]) -> str:
-    return _DASH if metrics["costs"] is None else _share(metrics["costs"]["share_of_initial_equity"])
+    return _DASH if metrics["costs"] is None else share(metrics["costs"]["share_of_initial_equity"])
 
 
 def _cells(metrics: Mapping[str, Any]) -> list[str]:
     return [
-        _percent(metrics["total_return"]),
-        _two(metrics["sharpe"]),
-        _two(metrics["sortino"]),
-        _share(metrics["max_drawdown"]),
+        percent(metrics["total_return"]),
+        two_digits(metrics["sharpe"]),
+        two_digits(metrics["sortino"]),
+        share(metrics["max_drawdown"]),
         _DASH if metrics["trades"] is None else f"{metrics['trades']:,}",
-        _share(metrics["hit_rate"]),
+        share(metrics["hit_rate"]),
         _costs(metrics),
     ]
 
@@ -129,12 +116,12 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
 
     trials = "number of trials unknown" if luck["trials"] is None else f"{luck['trials']:,} tried"
     cards = [
-        ("Net return", _percent(metrics["total_return"]), interval("total_return", _percent)),
-        ("Sharpe, annualised", _two(metrics["sharpe"]), interval("sharpe", _two)),
-        ("Max drawdown", _share(metrics["max_drawdown"]), interval("max_drawdown", _share)),
-        ("Round trips", _DASH if metrics["trades"] is None else f"{metrics['trades']:,}", f"{_share(metrics['hit_rate'])} won"),
+        ("Net return", percent(metrics["total_return"]), interval("total_return", percent)),
+        ("Sharpe, annualised", two_digits(metrics["sharpe"]), interval("sharpe", two_digits)),
+        ("Max drawdown", share(metrics["max_drawdown"]), interval("max_drawdown", share)),
+        ("Round trips", _DASH if metrics["trades"] is None else f"{metrics['trades']:,}", f"{share(metrics['hit_rate'])} won"),
         ("Costs paid", _costs(metrics), f"{number(document['costs']['bps_of_notional'])} bps of what was traded"),
-        ("Probabilistic Sharpe", _share(luck["probabilistic_sharpe"]), "that the true one is above 0, were it the only try"),
-        ("Deflated Sharpe", _share(luck["deflated_sharpe"]), trials),
+        ("Probabilistic Sharpe", share(luck["probabilistic_sharpe"]), "that the true one is above 0, were it the only try"),
+        ("Deflated Sharpe", share(luck["deflated_sharpe"]), trials),
     ]
     return [{"label": label, "value": value, "detail": detail} for label, value, detail in cards]

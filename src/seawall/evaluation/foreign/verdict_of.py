@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_LEVEL_TITLES = {"evidence": "Evidence of skill", "none": "No evidence of skill", "not judged": "Not judged"}
-_TITLES = {"buy_and_hold": "buy-and-hold", "random": "the random rival"}
+from seawall.evaluation.phrases import lower_first, rival_title
+from seawall.evaluation.verdict import LEVEL_TITLES
+
 _FEW_TRADES = 30
 
 
@@ -63,10 +64,10 @@ def judge_grounds(grounds: Grounds) -> dict[str, Any]:
         headline = "Evidence of skill on these bars: every check below passes. This is the past, and no promise."
     else:
         opening = "Not evidence" if level == "not judged" else "No evidence of skill"
-        headline = f"{opening}: {failed[0]['words'][:1].lower()}{failed[0]['words'][1:]}"
+        headline = f"{opening}: {lower_first(failed[0]['words'])}"
     return {
         "level": level,
-        "title": _LEVEL_TITLES[level],
+        "title": LEVEL_TITLES[level],
         "headline": headline,
         "checks": checks,
         "cautions": _cautions(grounds),
@@ -98,7 +99,7 @@ def _tests(grounds: Grounds) -> list[dict[str, Any]]:
     percent = f"{100 * grounds.confidence:g} %"
     checks = [_mean_above_zero("earns after costs", "It earned", grounds.metrics["mean_log_return"], grounds.interval, percent)]
     for name, difference in grounds.differences.items():
-        start = f"Against {_TITLES.get(name, name)}, bar by bar:"
+        start = f"Against {rival_title(name)}, bar by bar:"
         checks.append(_mean_above_zero(f"beats {name}", start, difference["mean"], difference, percent))
     checks.append(_deflated(grounds, percent))
     if grounds.shifts is not None:
