@@ -31,7 +31,7 @@ def report(
     if trust:
         trust_run(folder)
     if is_portfolio_run(folder):
-        judged = judge_portfolio_with_bar(folder, overrides or [])
+        judged = judge_portfolio_with_bar(folder, overrides or [], data_dir)
         if json:
             print_json(judged)
         else:
