@@ -33,7 +33,13 @@ def per_bar(value: float | None) -> str:
 
 def rival_title(name: str) -> str:
     """Return a rival's name for people."""
-    return {"buy_and_hold": "buy-and-hold", "sma_cross": "the SMA cross", "random": "the random rival"}.get(name, name)
+    known = {
+        "buy_and_hold": "buy-and-hold",
+        "sma_cross": "the SMA cross",
+        "ema_cross": "the EMA cross",
+        "random": "the random rival",
+    }
+    return known.get(name, name.replace("_", " "))
 
 
 def interval_words(interval: Interval, confidence: float) -> str:

@@ -15,7 +15,7 @@ from seawall.core.files import refuse_replacing_file, write_text
 from seawall.evaluation.figures import ENSEMBLE, QUIET, laid_out
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.page import date, number, render
-from seawall.evaluation.phrases import percent
+from seawall.evaluation.phrases import percent, share
 from seawall.evaluation.thinning import kept_points
 from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
 
@@ -40,9 +40,10 @@ def render_walkforward(document: Mapping[str, Any], paths: Sequence[Ledgers], pa
         {"equity": equity_figure(document, paths), "folds": folds_figure(document["folds"])},
         run=document["run"],
         walked=walked,
-        title=LEVEL_TITLES[verdict["level"]],
-        tone=LEVEL_CLASSES[verdict["level"]],
+        verdict_title=LEVEL_TITLES[verdict["level"]],
+        verdict_class=LEVEL_CLASSES[verdict["level"]],
         verdict=verdict,
+        remarks=[f"Warning from the run: {warning}" for warning in document["run"]["warnings"]],
         test=document["test"],
         totals=_totals(document),
         rows=[_cells(row, page.parent) for row in document["folds"]],
@@ -104,23 +105,23 @@ def _cells(row: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         f"{row['bars']:,}",
         percent(row["total_return"]),
         number(row["sharpe"]),
-        percent(-row["max_drawdown"]),
+        share(row["max_drawdown"]),
         number(row["turnover_per_year"]),
-        percent(row["costs"]),
+        share(row["costs"]),
         *(percent(value) for value in rivals),
     ]
     return {"name": _name(row), "values": values, "run": os.path.relpath(row["run"], folder)}
 
 
 def _path(place: int, path: Mapping[str, Any]) -> dict[str, Any]:
-    values = [percent(path["total_return"]), number(path["sharpe"]), percent(-path["max_drawdown"])]
+    values = [percent(path["total_return"]), number(path["sharpe"]), share(path["max_drawdown"])]
     return {"name": place, "values": [", ".join(str(each) for each in path["folds"]), *values]}
 
 
 def _totals(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the figures of the whole with their intervals, in words."""
     intervals, figures = document["intervals"]["ensemble"], document["ensemble"]
-    shown = (("net return", "total_return", percent), ("Sharpe ratio", "sharpe", number), ("drawdown", "max_drawdown", percent))
+    shown = (("net return", "total_return", percent), ("Sharpe ratio", "sharpe", number), ("drawdown", "max_drawdown", share))
     rows: list[tuple[str, str, str]] = []
     for title, name, words in shown:
         found = intervals[name]
