@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from seawall.core.errors import ConfigError
+from seawall.guards.registry import GUARDS
+from seawall.recipes import plugins
 from seawall.recipes.ablation import guards_named
 
 
@@ -69,6 +71,17 @@ GUARDS = {"ablated_cap": GuardEntry(CapParams, Cap)}
 """
 
 
+@pytest.fixture
+def untouched_guards():
+    """Take the guard that a test registers out again."""
+    guards, loaded = dict(GUARDS), dict(plugins._LOADED)
+    yield
+    for registry, before in ((GUARDS, guards), (plugins._LOADED, loaded)):
+        registry.clear()
+        registry.update(before)
+
+
+@pytest.mark.usefixtures("untouched_guards")
 def test_a_guard_of_a_plugin_is_ablated_beside_the_recipes_own(run, seawall, tmp_path):
     plugin = tmp_path / "cap.py"
     plugin.write_text(PLUGIN)

@@ -118,7 +118,7 @@ def test_writers_at_the_same_time_lose_no_line(tmp_path):
 
 def test_a_registry_that_another_process_holds_is_a_reason_to_wait(tmp_path, monkeypatch):
     monkeypatch.setattr(trials, "_WAIT_SECONDS", 0.05)
-    with FileLock(tmp_path / ".trials.jsonl.lock"), pytest.raises(TransientError, match="is held by another process"):
+    with FileLock(tmp_path / "trials.lock"), pytest.raises(TransientError, match="is held by another process"):
         record(tmp_path, BTC)
 
 

@@ -188,7 +188,7 @@ def judged_before(runs: Path, trial: Trial) -> tuple[Trial, str] | None:
 def _held(path: Path) -> Generator[None]:
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        lock = FileLock(path.with_suffix(".lock"))
         try:
             lock.acquire(timeout=_WAIT_SECONDS, poll_interval=0.02)
         except Timeout:
