@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from seawall.core.files import write_text
+from seawall.evaluation.addenda import Addendum, figures_of
 from seawall.evaluation.figures import costs_figure, equity_figure, interval_figure, laid_out, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.page import number, render
@@ -26,7 +27,9 @@ _COLOURS = (
 _CASH = "#8a8f98"
 
 
-def render_portfolio_report(judgement: Judgement, ledgers: PortfolioLedgers, recipe_text: str, path: Path) -> None:
+def render_portfolio_report(
+    judgement: Judgement, ledgers: PortfolioLedgers, recipe_text: str, path: Path, addenda: Sequence[Addendum] = ()
+) -> None:
     """Write the report of a judged run, whole or not at all.
 
     Args:
@@ -34,14 +37,17 @@ def render_portfolio_report(judgement: Judgement, ledgers: PortfolioLedgers, rec
         ledgers: The ledgers that it was made from.
         recipe_text: The resolved recipe, as text.
         path: The HTML file.
+        addenda: Further sections.
 
     Raises:
         DataError: The disk is full or the path may not be written.
     """
-    write_text(path, portfolio_report_html(judgement, ledgers, recipe_text))
+    write_text(path, portfolio_report_html(judgement, ledgers, recipe_text, addenda))
 
 
-def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recipe_text: str) -> str:
+def portfolio_report_html(
+    judgement: Judgement, ledgers: PortfolioLedgers, recipe_text: str, addenda: Sequence[Addendum] = ()
+) -> str:
     """Return the page as text; arguments as for `render_portfolio_report`. Everything that is not ours is escaped."""
     document = judgement.document
     ensemble: Any = ledgers.ensemble
@@ -51,6 +57,7 @@ def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recip
         "weights": weights_figure(ensemble),
         "costs": costs_figure(ensemble),
         "stress": stress_figure(document["stress"], document["ensemble"]["total_return"]),
+        **figures_of(addenda),
     }
     return render(
         "portfolio.html.j2",
@@ -69,6 +76,7 @@ def portfolio_report_html(judgement: Judgement, ledgers: PortfolioLedgers, recip
         break_even=document["stress"]["break_even"]["words"],
         percent=percent,
         recipe_text=recipe_text,
+        addenda=addenda,
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
 
 from seawall.core.files import write_text
+from seawall.evaluation.addenda import Addendum, figures_of
 from seawall.evaluation.figures import costs_figure, equity_figure, exposure_figure, interval_figure, price_figure, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledgers
@@ -20,7 +21,7 @@ from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
 _LONG_ITEMS = 8
 
 
-def render_report(judgement: Judgement, ledgers: Ledgers, recipe_text: str, path: Path) -> None:
+def render_report(judgement: Judgement, ledgers: Ledgers, recipe_text: str, path: Path, addenda: Sequence[Addendum] = ()) -> None:
     """Write the report of a judged run, whole or not at all.
 
     Args:
@@ -28,20 +29,21 @@ def render_report(judgement: Judgement, ledgers: Ledgers, recipe_text: str, path
         ledgers: The ledgers that it was made from.
         recipe_text: The resolved recipe, as text.
         path: The HTML file.
+        addenda: Further sections.
 
     Raises:
         DataError: The disk is full or the path may not be written.
     """
-    write_text(path, report_html(judgement, ledgers, recipe_text))
+    write_text(path, report_html(judgement, ledgers, recipe_text, addenda))
 
 
-def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str:
+def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str, addenda: Sequence[Addendum] = ()) -> str:
     """Return the page as text; arguments as for `render_report`. Everything that is not ours is escaped."""
     document = judgement.document
     data, long_data = _data_facts(document)
     return render(
         "report.html.j2",
-        _figures(document, ledgers),
+        {**_figures(document, ledgers), **figures_of(addenda)},
         **{key: document[key] for key in ("run", "test", "seeds", "guards", "settings")},
         verdict=judgement.verdict,
         remarks=[f"Warning from the run: {warning}" for warning in document["run"]["warnings"]],
@@ -59,6 +61,7 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str) -> str
         data=data,
         long_data=long_data,
         recipe_text=recipe_text,
+        addenda=addenda,
     )
 
 

@@ -25,6 +25,7 @@ from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.report import render_report
 from seawall.features.scaling.scaler import Scaler
+from seawall.recipes.addenda import addenda_of
 from seawall.recipes.assembly import Parts
 from seawall.recipes.background import background_of, note_judged
 from seawall.recipes.dataset import Dataset, prepare
@@ -191,7 +192,8 @@ def report_case(case: Case) -> Path:
     """
     folder = case.folder()
     judgement, ledgers = Judgement.read(folder.metrics), Ledgers.read(folder.ledger)
-    render_report(judgement, ledgers, dump_yaml(case.recipe().model_dump(mode="json")), folder.report)
+    recipe_text = dump_yaml(case.recipe().model_dump(mode="json"))
+    render_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
     return folder.report
 
 

@@ -18,6 +18,7 @@ from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
+from seawall.recipes.addenda import addenda_of
 from seawall.recipes.background import background_of, note_judged
 from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, train_learner, train_seeds, training_summary
 from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping
@@ -207,7 +208,8 @@ def judge_run(
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
     note_judged(run, trial, judgement)
-    render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), folder.report)
+    recipe_text = dump_yaml(recipe.model_dump(mode="json"))
+    render_portfolio_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
     return judgement
 
 

@@ -1,0 +1,21 @@
+"""The sections that a run's page gets from what other commands left in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from seawall.core.run_folder import RunFolder
+from seawall.evaluation.addenda import Addendum
+
+_READERS: tuple[Callable[[RunFolder], Addendum | None], ...] = ()
+"""Each looks into a run's folder and answers None where its command was not run."""
+
+
+def addenda_of(run: RunFolder) -> list[Addendum]:
+    """Return the sections for a run's page, in the order in which they are shown.
+
+    Raises:
+        DataError: What a command left is damaged.
+    """
+    found = [read(run) for read in _READERS]
+    return [addendum for addendum in found if addendum is not None]
