@@ -136,7 +136,7 @@ def test_account_rows_are_what_the_simulator_shows_of_a_position():
 
 ADDITIVE = (
     "log_return", "simple_return", "benchmark_excess", "variance", "fee", "costs", "turnover", "trade", "trade_entry", "hold_bonus",
-    "holding", "ruin", "hindsight_exit", "hindsight_exit_limit",
+    "hold_decision", "holding", "ruin", "hindsight_exit", "hindsight_exit_limit",
 )  # fmt: skip
 REMEMBERING = (
     "drawdown", "drawdown_growth", "differential_sharpe", "windowed_sharpe", "volatility", "idle", "profit_bonus", "action_table",

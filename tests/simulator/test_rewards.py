@@ -244,6 +244,9 @@ def test_the_preset_with_a_fixed_bonus_for_holding_and_a_fee_of_one_percent():
     assert hindsight_of("smurf_limit", 1) == pytest.approx(math.log(1.22) + COST_10, rel=1e-12)  # high 122 of row 3
     assert hindsight_of("hindsight_limit", -1) == pytest.approx(math.log(100 / 88) + COST_7, rel=1e-12)  # low 88 of row 4
     assert hindsight_of("hindsight_market", 1) == pytest.approx(math.log(1.2) + COST_7, rel=1e-12)
+    assert hindsight_of("hindsight_exit", 1) == hindsight_of("hindsight_market", 1)
+    assert hindsight_of("smurf_exit", 0) == pytest.approx(0.0055, rel=1e-12)
+    assert hindsight_of("smurf_exit", 1) == pytest.approx(math.log(1.2) + COST_10, rel=1e-12)
 
 
 def hindsight_of(preset: str, signal: int) -> float:
@@ -256,10 +259,26 @@ def test_presets_of_log_returns_and_their_additions():
     assert earned(account(market, preset="log_return"), 0.0, 0.0) == [0.0, 0.0]
     assert earned(account(market, preset="market_order"), 0.0, 0.0) == [0.0, 0.0]
     assert earned(account(market, preset="ichimoku"), 0.0, 0.0) == [-1e-4, -1e-4]
-    assert earned(account(market, preset="smurf"), 0.0, 0.0) == [0.0055 / 20] * 2
     held = [math.log(1.1), math.log(0.9)]
-    for name in ("log_return", "market_order", "ichimoku", "smurf"):
+    for name in ("log_return", "market_order", "ichimoku"):
         assert earned(account(market, start=1.0, preset=name), 1.0, 1.0) == pytest.approx(held, rel=1e-12)
+
+
+def test_a_decision_to_hold_is_paid_a_share_of_the_round_trip_whatever_is_held():
+    # 20 bps commission and half of 10 bps spread a side: a round trip costs 50 bps. What is held changes nothing.
+    costs, market = CostParams(taker_bps=20.0, spread_bps=10.0), still(100.0, 100.0, 100.0)
+    for start in (0.0, 1.0, -1.0):
+        simulator = account(market, costs, start, weights={"hold_decision": 0.3})
+        assert earned(simulator, start, signal=0) == pytest.approx([0.3 * 0.005], rel=1e-12)
+        assert earned(simulator, start, signal=1) == [0.0]
+    assert of("hold_decision", still(100.0, 100.0), 0.0) == [0.0]  # no costs, no bonus
+
+
+def test_the_smurf_pays_ten_sevenths_of_the_commission_and_is_paid_to_hold():
+    # 1 % commission: bought at 100, x = 10,000 / 1.01, equity 10,000 / 1.01. The commission counts once more by 3/7.
+    simulator = account(still(100.0, 100.0, 100.0), FEE, preset="smurf")
+    wanted = [-math.log(1.01) - 3.0 / 7.0 * 0.01 / 1.01, 0.275 * 0.02]
+    assert earned(simulator, 1.0, signal=1) + earned(simulator, 1.0, signal=0) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_the_table_preset_pays_ten_less_at_ruin():
@@ -293,11 +312,11 @@ def test_the_two_stage_preset_charges_growth_turnover_and_holding_and_is_clipped
 
 def test_every_term_and_preset_is_among_those_worked_here():
     elsewhere = {"differential_sharpe", "windowed_sharpe", "volatility"}  # in test_rewards_that_remember
-    here = set(WORKED) | {"idle", "action_table", "hindsight_exit", "hindsight_exit_limit"}
+    here = set(WORKED) | {"idle", "hold_decision", "action_table", "hindsight_exit", "hindsight_exit_limit"}
     assert here | elsewhere == set(REWARD_TERMS)
     assert set(REWARD_PRESETS) == {
         "log_return", "ichimoku", "ichimoku_table", "long_short", "two_stage", "market_order", "smurf", "hindsight_market",
-        "hindsight_limit", "smurf_limit",
+        "hindsight_limit", "smurf_limit", "hindsight_exit", "smurf_exit",
     }  # fmt: skip
 
 

@@ -120,7 +120,7 @@ class Simulator:
         self._name_arrays()
         latency = self.params.orders.latency_bars
         self._delay = DelayedOrders(latency, n, terms=terms) if latency else None
-        self.reward = Reward(self.params.reward, market, n)
+        self.reward = Reward(self.params.reward, market, n, 2.0 * costs.rate)
         self._call: Any = None
         self.episode[:] = -1
         self.cost_multiple[:] = 1.0

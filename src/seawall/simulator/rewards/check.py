@@ -62,7 +62,7 @@ class _Watched(Reward):
     """A reward of one term, which looks at what it returns and at what it leaves behind."""
 
     def __init__(self, name: str, params: RewardParams, market: Market, *, strict: bool) -> None:
-        super().__init__(params, market, _ACCOUNTS)
+        super().__init__(params, market, _ACCOUNTS, round_trip=1.0)
         self._own = [(place, _WatchedTerm(state, strict=strict)) for place, state in self._own]
         self._name, self._strict = name, strict
         self.rows: list[np.ndarray] = []

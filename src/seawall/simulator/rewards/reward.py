@@ -36,17 +36,19 @@ class Reward:
         sums: What each term, times its weight and the scale, has added up to in the episode, float64, shape (K, N).
     """
 
-    def __init__(self, params: RewardParams, market: Market, n: int) -> None:
+    def __init__(self, params: RewardParams, market: Market, n: int, round_trip: float) -> None:
         """Build the terms.
 
         Args:
             params: Weights and settings.
             market: What the rows refer to.
             n: Number of accounts, N.
+            round_trip: What a round trip costs for certain, as a share of what is traded one way.
         """
         self.names = tuple(params.weights)
         self._n, self._market, self._clip = n, market, params.clip
-        self._weights = np.array(list(params.weights.values())) * params.scale
+        units = np.array([round_trip if REWARD_TERMS[name].in_round_trips else 1.0 for name in self.names])
+        self._weights = np.array(list(params.weights.values())) * params.scale * units
         live = [(place, REWARD_TERMS[name]) for place, name in enumerate(self.names) if self._weights[place] != 0.0]
         compiled = [(place, term.code) for place, term in live if term.code is not None]
         self._own = [(place, term.build(params, market, n)) for place, term in live if term.code is None]

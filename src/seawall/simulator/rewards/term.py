@@ -63,7 +63,8 @@ class RewardTerm:
         meaning: What the term is, in plain words.
         horizon: Bars after the mark that the term looks at; 0 for what an account really earns. Splits purge by the longest.
         state: Builds a term that remembers, from the settings, the market and the number of accounts.
-        code: Of a term that is compiled, in `rewards.layout`; None for a user's own.
+        code: Of a term that is compiled, in `rewards.layout`; None for one that is a function of arrays.
+        in_round_trips: Whether the term counts round trips: its weight is multiplied by what one costs for certain.
     """
 
     function: TermFunction | None
@@ -71,6 +72,7 @@ class RewardTerm:
     horizon: int | Callable[[TermSettings], int] = 0
     state: StateBuilder | None = None
     code: int | None = None
+    in_round_trips: bool = False
 
     def build(self, params: TermSettings, market: Market, n: int) -> TermState:
         """Return a term in Python for N accounts over a market."""

@@ -1,14 +1,21 @@
-"""Every reward term, by name. Those below are compiled, by their codes; a user's own is a function of the bar just marked."""
+"""Every reward term, by name. Most are compiled, by their codes; others, and a user's own, are functions of the bar just marked."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from seawall.simulator.rewards import layout as of
+from seawall.simulator.rewards.bar import BarView
 from seawall.simulator.rewards.settings import TermSettings
 from seawall.simulator.rewards.term import RewardTerm
 
 
 def _ahead(params: TermSettings) -> int:
     return params.hindsight_bars
+
+
+def _held(bar: BarView) -> np.ndarray:
+    return (bar.signal == 0).astype(np.float64)
 
 
 def _compiled(code: int, meaning: str) -> RewardTerm:
@@ -34,6 +41,9 @@ REWARD_TERMS: dict[str, RewardTerm] = {
     "trade_entry": _compiled(of.TRADE_ENTRY, "−1 in a bar whose fill opened, enlarged or reversed a position"),
     "idle": _compiled(of.IDLE, "−1 after more than idle_bars bars without position or trade"),
     "hold_bonus": _compiled(of.HOLD_BONUS, "+1 in a bar without position or trade"),
+    "hold_decision": RewardTerm(
+        _held, "the cost of a round trip (twice costs.rate) for a decision to hold, whatever is held", in_round_trips=True
+    ),
     "holding": _compiled(of.HOLDING, "minus the size of the exposure held"),
     "profit_bonus": _compiled(of.PROFIT_BONUS, "twice the profit of what was closed, over its value at entry; losses count 0"),
     "ruin": _compiled(of.RUIN, "−1 in the bar that ends an episode by ruin or by its largest loss"),
