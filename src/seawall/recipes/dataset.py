@@ -176,7 +176,11 @@ def featured(recipe: Recipe, data_root: Path) -> Featured:
     Raises:
         DataError: The bars are missing, bad, or too few.
     """
-    found = checked(recipe, data_root)
+    return featured_bars(recipe, checked(recipe, data_root), data_root)
+
+
+def featured_bars(recipe: Recipe, found: Checked, data_root: Path) -> Featured:
+    """Split checked bars and compute their features; arguments and errors as for `featured`."""
     bars, timeframe, marker, trends = found.bars, found.timeframe, found.marker, found.trends
     columns = feature_set(recipe.features)
     scaled_in_file(columns, marker)

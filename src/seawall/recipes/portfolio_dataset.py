@@ -118,13 +118,26 @@ def featured_panel(recipe: PortfolioRecipe, data_root: Path) -> FeaturedPanel:
         ConfigError: Clocks, windows and columns do not fit together.
         DataError: The bars are missing, bad, or too few.
     """
+    panel, facts = checked_panel(recipe, data_root)
+    return featured_bars(recipe, panel, data_root, facts)
+
+
+def checked_panel(recipe: PortfolioRecipe, data_root: Path) -> tuple[Panel, dict[str, Any]]:
+    """Load, check and align the bars of a recipe.
+
+    Returns:
+        The assets, and where their bars came from and what was done to them.
+
+    Raises:
+        DataError: The bars are missing or bad.
+    """
     frames, facts = load_frames(recipe, data_root)
     checked = {symbol: _checked(recipe, symbol, bars) for symbol, bars in frames.items()}
     timeframe = Timeframe.infer(timestamps_ms(next(iter(checked.values()))[0]))
     rule = recipe.data.rule if isinstance(recipe.data, PanelFiles) else "intersection"
     panel = align({symbol: bars for symbol, (bars, _) in checked.items()}, timeframe, rule)
     quality = {symbol: report for symbol, (_, report) in checked.items()}
-    return featured_bars(recipe, panel, data_root, {**facts, "quality": quality, "panel": panel.facts})
+    return panel, {**facts, "quality": quality, "panel": panel.facts}
 
 
 def featured_bars(recipe: PortfolioRecipe, panel: Panel, data_root: Path, facts: Mapping[str, Any]) -> FeaturedPanel:

@@ -64,10 +64,10 @@ def train_folds(runs: Sequence[RunFolder], workers: int | None, on_progress: OnS
         fan_out(train_fold_seed, tasks, workers=min(most, max(1, len(tasks))), on_progress=relay)
     except Interrupted:
         for run in open_runs:
-            _save(run, recipes[run.path], finished=_all_trained(run, recipes[run.path]))
+            save_trained(run, recipes[run.path], finished=_all_trained(run, recipes[run.path]))
         raise
     for run in open_runs:
-        _save(run, recipes[run.path], finished=True)
+        save_trained(run, recipes[run.path], finished=True)
 
 
 def train_fold_seed(path: str, seed: int, channel: Channel) -> None:
@@ -92,7 +92,14 @@ def _all_trained(run: RunFolder, recipe: AnyRecipe) -> bool:
     return all(_summary(run, seed).is_file() for seed in recipe.training.seeds)
 
 
-def _save(run: RunFolder, recipe: AnyRecipe, *, finished: bool) -> None:
+def save_trained(run: RunFolder, recipe: AnyRecipe, *, finished: bool) -> None:
+    """Save the bundle of a run whose seeds were trained by `train_fold_seed`.
+
+    Args:
+        run: The run.
+        recipe: Its recipe.
+        finished: Whether all of them are trained; the run is finished then.
+    """
     if isinstance(recipe, PortfolioRecipe):
         portfolio_run.save_portfolio_bundle(run, complete=finished)
     else:
