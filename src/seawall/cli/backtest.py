@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from seawall.cli import options
-from seawall.cli.output import number, out, percent, print_json, print_verdict, share, table
+from seawall.cli.output import number, out, percent, print_json, print_skill, print_verdict, share, table
 from seawall.core.errors import ConfigError
 from seawall.core.progress import progress_bars
 
@@ -102,6 +102,7 @@ def print_judgement(document: dict[str, Any]) -> None:
     named = {"ensemble": document["ensemble"], **{f"seed {seed}": metrics for seed, metrics in document["seeds"].items()}}
     rows = [(name, *_figures(metrics)) for name, metrics in (*named.items(), *document["baselines"].items())]
     out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "costs"), rows))
+    print_skill(document)
     print_verdict(document["verdict"])
     if document["report"]:
         out.print(f"\nReport: {document['report']}")

@@ -48,6 +48,21 @@ def number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:,.{digits}f}"
 
 
+def print_skill(document: Mapping[str, Any]) -> None:
+    """Print what a judgement says of skill and luck, a figure a line with its meaning."""
+    from seawall.evaluation.skill_words import skill_rows
+
+    grid = Table(title=Text("skill or luck?", style="table.title"), title_justify="left", show_header=False, box=None, pad_edge=False)
+    for justify in ("left", "right", "left"):
+        grid.add_column(justify=justify, no_wrap=justify != "left", overflow="fold")
+    rows = skill_rows(document)
+    for row in rows:
+        grid.add_row(*(Text(row[name]) for name in ("label", "value", "words")))
+    if rows:
+        out.print()
+        out.print(grid, soft_wrap=False)
+
+
 def print_verdict(verdict: Mapping[str, Any], remarks: Iterable[str] = ()) -> None:
     """Print a verdict: its headline, what stands against it, every check, and what else the reader should know.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seawall.cli import options
-from seawall.cli.output import number, out, percent, print_json, share, table
+from seawall.cli.output import number, out, percent, print_json, print_skill, share, table
 from seawall.core.progress import console, progress_bars
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def _tell(document: dict[str, Any]) -> None:
     whole, between = document["ensemble"], document["intervals"]["ensemble"]["sharpe"]
     told = f"{number(between['low'])} to {number(between['high'])}" if between["low"] is not None else "no interval"
     out.print(f"All tests as one: {percent(whole['total_return'])}, Sharpe {number(whole['sharpe'])} ({told}).")
+    print_skill(document)
     out.print(document["verdict"]["headline"], markup=False)
     if document["walkforward"]["note"]:
         out.print(f"note: {document['walkforward']['note']}", markup=False)

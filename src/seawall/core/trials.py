@@ -104,15 +104,38 @@ def record(runs: Path, trial: Trial) -> bool:
     return True
 
 
-def record_sharpe(runs: Path, trial: Trial, sharpe: float | None) -> None:
+@dataclass(frozen=True)
+class KeptLedger:
+    """Where what a trial made on its test bars is kept.
+
+    Attributes:
+        path: The file of its ledgers.
+        ground: Hash of the bars that it was judged on, and of the costs.
+    """
+
+    path: Path
+    ground: str
+
+
+def record_sharpe(runs: Path, trial: Trial, sharpe: float | None, ledger: KeptLedger | None = None) -> None:
     """Note the Sharpe ratio per bar at which a trial was judged on its test bars; the last one counts.
+
+    Args:
+        runs: Folder of runs.
+        trial: What was judged.
+        sharpe: Per bar; None where undefined.
+        ledger: Its ledger, where it was judged just as its recipe says.
 
     Raises:
         DataError, TransientError: As for `record`.
     """
     path = registry_path(runs)
+    line = {"kind": "judged", "data_hash": trial.data_hash, "config_hash": trial.config_hash, "sharpe": sharpe}
+    if ledger is not None:
+        # Relative, so that the folder of runs may be moved.
+        line |= {"ledger": os.path.relpath(ledger.path.absolute(), path.parent), "ground": ledger.ground}
     with _held(path):
-        _append(path, {"kind": "judged", "data_hash": trial.data_hash, "config_hash": trial.config_hash, "sharpe": sharpe})
+        _append(path, line)
 
 
 def trials(runs: Path) -> list[Trial]:
@@ -153,6 +176,38 @@ def tried(runs: Path, trial: Trial) -> dict[tuple[str, str], float | None]:
             key = (each.config_hash, each.timeframe)
             sharpe = judged.get((each.data_hash, each.config_hash))
             found[key] = found.get(key) if sharpe is None else sharpe
+    return found
+
+
+def kept_ledgers(runs: Path, trial: Trial) -> dict[tuple[str, str], list[KeptLedger]]:
+    """Return the ledgers of the distinct configurations tried on the same bars as a trial, its own among them.
+
+    Args:
+        runs: Folder of runs.
+        trial: Whose bars they are.
+
+    Returns:
+        For each configuration hash and timeframe, as in `tried`, the files that were noted, each once and with its newest note;
+        none where it was never judged. Whether they are still there is not looked at.
+
+    Raises:
+        DataError: As for `trials`.
+    """
+    path = registry_path(runs)
+    shared: dict[tuple[str, str], str] = {}
+    noted: dict[tuple[str, str], dict[Path, KeptLedger]] = {}
+    for saved in _lines(path):
+        key = _key(saved)
+        if saved["kind"] != "judged":
+            each = _trial(saved)
+            if trial.same_bars(each):
+                shared[key] = each.timeframe
+        elif saved.get("ledger") is not None:
+            file = path.parent / str(saved["ledger"])
+            noted.setdefault(key, {})[file] = KeptLedger(file, str(saved.get("ground", "")))
+    found: dict[tuple[str, str], list[KeptLedger]] = {}
+    for key, timeframe in shared.items():
+        found.setdefault((key[1], timeframe), []).extend(noted.get(key, {}).values())
     return found
 
 

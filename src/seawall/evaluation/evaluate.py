@@ -93,7 +93,7 @@ def evaluate(
     ledgers = walk_all(candidates, setting, params.baselines, tell)
     replay = Replay(setting.market, setting.rows, setting.costs, setting.simulator)
     stressed = stress(ledgers.ensemble, replay, params.stress)
-    attainable = _attainable(setting, ledgers.ensemble)
+    attainable = attainable_in(setting, ledgers.ensemble)
     tell("judgement")
     inputs = JudgeInputs(ledgers, stressed, facts, params, attainable, background or Background())
     return judge(inputs), ledgers
@@ -120,8 +120,13 @@ def walk_all(candidates: Candidates, setting: Setting, params: BaselineParams, t
     return Ledgers(ensemble, seeds, rivals(setting, params, change_rate(ensemble), tell))
 
 
-def _attainable(setting: Setting, ensemble: Ledger) -> Oracle:
-    """Return what perfect foresight could have earned with the exposures of the scheme, and between them where guards cut some."""
+def attainable_in(setting: Setting, ensemble: Ledger) -> Oracle:
+    """Return what perfect foresight could have earned with the exposures of the scheme, and between them where guards cut some.
+
+    Args:
+        setting: Where policies are judged.
+        ensemble: The ledger of the judged one over its rows.
+    """
     scheme = setting.make_desk().scheme
     cut = not np.isin(ensemble.column("allowed"), np.asarray(scheme.levels, dtype=np.float64)).all()
     return oracle(setting.market, setting.rows, setting.costs, setting.simulator, exposures_of(scheme, between=bool(cut)))

@@ -11,8 +11,10 @@ from pydantic import Field
 
 from seawall.core.params import Params
 from seawall.evaluation.bootstrap import Difference, Interval
+from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import Measured
 from seawall.evaluation.phrases import interval_words, per_bar, percent, rival_title
+from seawall.evaluation.tried import Tried
 
 
 class VerdictParams(Params):
@@ -56,12 +58,14 @@ class Background:
         seen_before: Why its test span was not unseen when it was set up; empty where it was.
         leaks: What a leak check has found.
         look: Runs a leak check; called where the result is too good and none was run. None where none can be.
+        tried: Reads what the configurations tried made on the bars of the judged ledger; None where nobody knows of any.
     """
 
     trials: int | None = 1
     seen_before: str = ""
     leaks: LeakCheck = _NOBODY_LOOKED
     look: Callable[[], LeakCheck] | None = None
+    tried: Callable[[Ledger], Tried] | None = None
 
     def leaks_of(self, too_good: str) -> LeakCheck:
         """Return what the leak check found, which is run for a result that is too good."""

@@ -141,7 +141,7 @@ def judge(inputs: JudgeInputs) -> Judgement:
     seeds = {str(seed): ledger_metrics(ledger) for seed, ledger in ledgers.seeds.items()}
     differences = _differences(ledgers, resamples)
     captured = captured_share(ensemble, inputs.attainable)
-    skill = skill_of(ledgers.ensemble.returns(), seeds, inputs.background.trials, params)
+    skill = skill_of(ledgers.ensemble, seeds, inputs.background, params)
     evidence = _evidence(inputs, ensemble, seeds, resamples, differences)
     evidence = with_background(evidence, inputs.background, skill, too_good(ensemble["sharpe"], captured, params.verdict))
     verdict = reach_verdict(evidence, params.verdict)

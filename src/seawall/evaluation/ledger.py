@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from seawall.core.bars import from_milliseconds
@@ -107,17 +108,11 @@ class Ledger:
 
     def equity_curve(self) -> np.ndarray:
         """Return the equity at the close of every row of the span, float64, shape (T,); constant after a liquidation."""
-        curve = np.empty(len(self.timestamps_ms))
-        decided = len(self.frame)
-        curve[0] = self.initial_equity
-        curve[1 : decided + 1] = self.column("equity")
-        curve[decided + 1 :] = curve[decided]
-        return curve
+        return curve_of(self.initial_equity, self.column("equity"), len(self.timestamps_ms))
 
     def returns(self) -> np.ndarray:
         """Return the net simple return of every bar, float64, shape (T − 1,); −1 at ruin and 0 after it."""
-        curve = self.equity_curve()
-        return np.divide(np.diff(curve), curve[:-1], out=np.zeros(self.n_bars), where=curve[:-1] > 0.0)
+        return returns_of(self.equity_curve())
 
     def log_returns(self) -> np.ndarray:
         """Return the net log return of every bar, float64, shape (T − 1,); floored at log(`RUIN_RATIO`)."""
@@ -251,8 +246,49 @@ def ledger_of(
     return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))
 
 
-def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+def curve_of(initial_equity: float, equity: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the equity at the close of every row of a span, float64, shape (n_rows,); constant after an early end.
+
+    Args:
+        initial_equity: At the first row.
+        equity: After each decision, float64, shape (decisions,).
+        n_rows: Rows of the span.
+    """
+    curve = np.empty(n_rows)
+    decided = len(equity)
+    curve[0] = initial_equity
+    curve[1 : decided + 1] = equity
+    curve[decided + 1 :] = curve[decided]
+    return curve
+
+
+def returns_of(curve: np.ndarray) -> np.ndarray:
+    """Return the simple return of every bar of an equity curve, float64, one fewer than it has rows; −1 at ruin and 0 after it."""
+    return np.divide(np.diff(curve), curve[:-1], out=np.zeros(len(curve) - 1), where=curve[:-1] > 0.0)
+
+
+def ensemble_returns(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read the opening times of all rows, int64, shape (T,), and the ensemble's net return of every bar, float64, shape (T − 1,).
+
+    Of a file that `Ledgers.write` wrote, for one series or portfolios, no more is read than that.
+
+    Raises:
+        DataError: The file is missing, or holds no ledgers.
+    """
+    table, facts = read_table(path, ("policy", "equity"))
+    equity = table.filter(pc.field("policy") == "ensemble")["equity"].to_numpy()
+    times = np.asarray(facts["timestamps_ms"], dtype=np.int64)
+    if not 1 <= len(equity) <= len(times) - 1:
+        raise DataError(f"ledger {path} has {len(equity)} decisions of the ensemble for {len(times)} rows; allowed: 1 to one less")
+    return times, returns_of(curve_of(facts["initial_equity"]["ensemble"], equity, len(times)))
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """Read a parquet file of ledgers and the facts kept in its metadata.
+
+    Args:
+        path: The file.
+        columns: Those to read; all where None.
 
     Raises:
         DataError: The file is missing, or holds no ledgers.
@@ -260,7 +296,7 @@ def read_table(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"no ledger {path}; make one with: seawall backtest")
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, columns=None if columns is None else [*columns])
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"ledger {path} cannot be read: {error}") from error
     metadata = table.schema.metadata or {}

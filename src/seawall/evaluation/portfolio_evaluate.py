@@ -17,6 +17,7 @@ from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.evidence import Background, Evidence, too_good
 from seawall.evaluation.judge import SCHEMA, Judgement, RunFacts, test_span
 from seawall.evaluation.oracle.oracle import Oracle
+from seawall.evaluation.oracle.portfolio import portfolio_oracle
 from seawall.evaluation.params import EvaluationParams
 from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
 from seawall.evaluation.portfolio_baselines import HINDSIGHT, IDLE, PORTFOLIO_BASELINES, PortfolioRival
@@ -62,7 +63,8 @@ def evaluate_portfolios(
     tell("stress")
     stressed = portfolio_stress(as_portfolio(ledgers.ensemble), setting, params.stress)
     tell("judgement")
-    return judge_portfolios(ledgers, stressed, params, facts, background or Background()), ledgers
+    attainable = portfolio_oracle(setting)
+    return judge_portfolios(ledgers, stressed, params, facts, background or Background(), attainable), ledgers
 
 
 def walk_portfolios(candidates: Candidates, setting: PortfolioSetting, seed: int, tell: Callable[[str], Any]) -> PortfolioLedgers:
@@ -131,7 +133,7 @@ def judge_portfolios(
     }
     seeds = {str(seed): metrics[f"seed {seed}"] for seed in ledgers.seeds}
     captured = captured_share(metrics["ensemble"], attainable)
-    skill = skill_of(ledgers.ensemble.returns(), seeds, background.trials, params)
+    skill = skill_of(ledgers.ensemble, seeds, background, params)
     evidence = _evidence(metrics["ensemble"], seeds, resamples, differences, (stress, facts))
     evidence = with_background(evidence, background, skill, too_good(metrics["ensemble"]["sharpe"], captured, params.verdict))
     document = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from seawall.evaluation.evidence import Background, Evidence
+from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import Measured
 from seawall.evaluation.oracle.oracle import Oracle, captured
 from seawall.evaluation.params import EvaluationParams
@@ -21,6 +22,7 @@ from seawall.evaluation.statistics.sharpe import (
     probabilistic_sharpe,
     sharpe_facts,
 )
+from seawall.evaluation.tried import Choice, Tried, choice_among
 
 _SPREAD_OF = ("total_return", "sharpe", "max_drawdown")
 
@@ -36,6 +38,7 @@ class Skill:
         deflated: The same against the best to expect of so many configurations without skill.
         least_bars: Bars that it takes to prove the observed ratio to be above 0, at the confidence of `probabilistic`'s rule.
         seeds: Interquartile mean, mean and median over the seeds, each with its interval, of some figures.
+        choice: How overfitted the choice among the configurations tried is.
     """
 
     sharpe: SharpeFacts | str
@@ -44,6 +47,7 @@ class Skill:
     deflated: Measured
     least_bars: Measured
     seeds: Mapping[str, Mapping[str, Estimate]]
+    choice: Choice
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -53,19 +57,24 @@ class Skill:
             "probabilistic_sharpe": measured(self.probabilistic),
             "deflated_sharpe": measured(self.deflated),
             "least_track_record_bars": measured(self.least_bars),
+            "pbo": self.choice.to_dict(),
             "seeds": {name: {key: each.to_dict() for key, each in found.items()} for name, found in self.seeds.items()},
         }
 
 
-def skill_of(returns: np.ndarray, seeds: Mapping[str, Mapping[str, Any]], trials: int | None, params: EvaluationParams) -> Skill:
+def skill_of(ensemble: Ledger, seeds: Mapping[str, Mapping[str, Any]], background: Background, params: EvaluationParams) -> Skill:
     """Hold an ensemble's returns against luck, and measure how far its seeds lie apart.
 
     Args:
-        returns: Net simple returns of the ensemble per bar, float64, shape (T,).
+        ensemble: Its ledger.
         seeds: Metrics of each seed, as `metrics.ledger_metrics` gives them.
-        trials: Distinct configurations tried on the data; None where nobody counted.
+        background: How many configurations were tried on the data, and what they made there.
         params: Settings of the intervals, and the confidence of the verdict.
+
+    Raises:
+        DataError: The registry of trials is damaged.
     """
+    trials, returns = background.trials, ensemble.returns()
     facts = sharpe_facts(returns)
     unknown = Measured(None, "nobody knows how many configurations were tried")
     return Skill(
@@ -75,6 +84,7 @@ def skill_of(returns: np.ndarray, seeds: Mapping[str, Mapping[str, Any]], trials
         deflated=unknown if trials is None else deflated_sharpe(facts, trials),
         least_bars=least_track_record(facts, 0.0, params.verdict.min_deflated_sharpe),
         seeds={name: _spread(seeds, name, params) for name in _SPREAD_OF},
+        choice=choice_among(returns, Tried() if background.tried is None else background.tried(ensemble)),
     )
 
 

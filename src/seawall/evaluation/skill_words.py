@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seawall.evaluation.phrases import percent
+from seawall.evaluation.tried import left_out_words
 
 _SPREAD_TITLES = {"total_return": "net return", "sharpe": "Sharpe ratio", "max_drawdown": "max drawdown"}
 
@@ -16,6 +17,8 @@ def skill_rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
     if skill is None:
         return []
     rows = [_probabilistic(skill), _deflated(skill), _record(skill, document["test"]["bars"])]
+    if skill.get("pbo") is not None:
+        rows.append(_overfitting(skill["pbo"]))
     if attainable is not None:
         rows.append(_captured(attainable))
     rows += [_spread(name, found["iqm"]) for name, found in skill["seeds"].items()]
@@ -52,6 +55,16 @@ def _deflated(skill: Mapping[str, Any]) -> dict[str, str]:
 def _record(skill: Mapping[str, Any], bars: int) -> dict[str, str]:
     words = f"bars that it takes to prove a Sharpe ratio like this one to be above 0; the test span has {bars:,}"
     return _row("Least track record", *_or_why(skill["least_track_record_bars"], lambda value: f"{value:,.0f}", words))
+
+
+def _overfitting(choice: Mapping[str, Any]) -> dict[str, str]:
+    number, left_out = choice["configurations"], left_out_words(choice["left_out"])
+    uncounted = f"; not counted: {left_out}" if left_out else ""
+    words = (
+        f"how often the best of {number} configurations judged on these bars, chosen on half of them, ranked in the middle or "
+        f"below on the others ({choice['splits']:,} ways to halve; about 0.5 is luck){uncounted}"
+    )
+    return _row("Overfitting (PBO)", *_or_why(choice, _chance, words))
 
 
 def _captured(attainable: Mapping[str, Any]) -> dict[str, str]:

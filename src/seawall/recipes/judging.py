@@ -19,6 +19,7 @@ from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
 from seawall.core.protocols import Policy
 from seawall.core.run_folder import RunFolder
+from seawall.evaluation.chain import evaluate_ranges
 from seawall.evaluation.evaluate import Candidates, evaluate
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.leaks.findings import Judgement as LeakJudgement
@@ -27,7 +28,7 @@ from seawall.evaluation.report import render_report
 from seawall.features.scaling.scaler import Scaler
 from seawall.recipes.addenda import addenda_of
 from seawall.recipes.assembly import Parts
-from seawall.recipes.background import background_of, note_judged
+from seawall.recipes.background import JudgedAs, background_of, note_judged
 from seawall.recipes.dataset import Dataset, prepare
 from seawall.recipes.experiment import load_run_recipe, training_summary, worker_count
 from seawall.recipes.files import apply_overrides, dump_yaml
@@ -111,6 +112,11 @@ class OpenedCase:
     steps: Mapping[int, int]
     stopped: Sequence[Mapping[str, Any]] | None
 
+    @property
+    def ranges(self) -> tuple[RowRange, ...]:
+        """All ranges to judge on, in order of time; a fold of cross-validation tests several, of which `rows` is the first."""
+        return self.own.split.tests if self.parts.dataset is self.own else (self.rows,)
+
 
 def open_case(case: Case) -> OpenedCase:
     """Load a case's policies and the rows that they are judged on.
@@ -157,15 +163,20 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     def check() -> list[LeakJudgement]:
         return check_recipe(trained, case.data_root)
 
-    background = background_of(case.run, trial, trained.digest(), check, own_rows=own_rows)
-    candidates, setting = Candidates(opened.ensemble, opened.seeds), opened.parts.setting(opened.rows)
-    judgement, ledgers = evaluate(candidates, setting, recipe.evaluation, facts, on_progress, background)
-    judgement = _with_checkpoint(judgement, case, opened.steps, opened.stopped)
     folder = case.folder()
+    judged_as = JudgedAs(folder.ledger, facts.costs) if folder == case.run else None
+    background = background_of(case.run, trial, trained.digest(), check, own_rows=own_rows, judged_as=judged_as)
+    candidates = Candidates(opened.ensemble, opened.seeds)
+    first, *more = (opened.parts.setting(rows) for rows in opened.ranges)
+    if more:
+        judgement, ledgers = evaluate_ranges(candidates, [first, *more], recipe.evaluation, facts, on_progress, background)
+    else:
+        judgement, ledgers = evaluate(candidates, first, recipe.evaluation, facts, on_progress, background)
+    judgement = _with_checkpoint(judgement, case, opened.steps, opened.stopped)
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
     if own_rows:
-        note_judged(case.run, trial, judgement)
+        note_judged(case.run, trial, judgement, None if judged_as is None else judged_as.kept(ledgers.ensemble))
     return judgement
 
 

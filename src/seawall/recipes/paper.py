@@ -215,6 +215,8 @@ def _parity(case: PaperCase, parts: Parts, bundle: Bundle, ledger: Ledger) -> Pa
     dataset, recipe = parts.dataset, parts.recipe
     rows, kept = dataset.split.test, case.judged().folder().ledger
     times = np.asarray(dataset.market.timestamps[rows.start : rows.stop])
+    if dataset.split.more_test:
+        return nothing_to_compare(f"the run's backtest chains {len(dataset.split.tests)} test ranges, with other bars between them")
     if not coincide(ledger.timestamps_ms, times):
         return nothing_to_compare("the run's backtest begins at another bar, or has other bars")
     if kept.is_file():

@@ -14,12 +14,14 @@ from seawall.agents.bundle import load_bundle, save_bundle
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel
 from seawall.core.run_folder import RunFolder
+from seawall.evaluation.chain import evaluate_ranges
 from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_report import render_portfolio_report
+from seawall.evaluation.stitching import portfolio
 from seawall.recipes.addenda import addenda_of
-from seawall.recipes.background import background_of, note_judged
+from seawall.recipes.background import JudgedAs, background_of, note_judged
 from seawall.recipes.experiment import SeedSummary, open_run, read_run_mapping, train_learner, train_seeds, training_summary
 from seawall.recipes.files import apply_overrides, dump_yaml, load_mapping
 from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfolio
@@ -199,15 +201,20 @@ def judge_run(
     ensemble, members = parts.policies(bundle)
     candidates = Candidates(ensemble, dict(zip(bundle.manifest["seeds"], members, strict=True)))
     warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
-    setting = parts.setting(parts.data.dataset.split.test)
+    first, *more = (parts.setting(rows) for rows in parts.data.dataset.split.tests)
     trained = load_run(run)
     trial = trial_of(run, trained.model_dump(mode="json"))
-    background = background_of(run, trial, trained.digest(), lambda: check_portfolio(trained, data_root))
     facts = _facts(run, parts, warnings)
-    judgement, ledgers = evaluate_portfolios(candidates, setting, recipe.evaluation, facts, on_progress, background)
+    judged_as = None if overrides else JudgedAs(folder.ledger, facts.costs)
+    background = background_of(run, trial, trained.digest(), lambda: check_portfolio(trained, data_root), judged_as=judged_as)
+    if more:
+        judgement, chained = evaluate_ranges(candidates, [first, *more], recipe.evaluation, facts, on_progress, background)
+        ledgers = portfolio(chained)
+    else:
+        judgement, ledgers = evaluate_portfolios(candidates, first, recipe.evaluation, facts, on_progress, background)
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
-    note_judged(run, trial, judgement)
+    note_judged(run, trial, judgement, None if judged_as is None else judged_as.kept(ledgers.ensemble))
     recipe_text = dump_yaml(recipe.model_dump(mode="json"))
     render_portfolio_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
     return judgement

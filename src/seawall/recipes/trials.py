@@ -47,7 +47,7 @@ def trial_of(run: RunFolder, mapping: Mapping[str, Any]) -> Trial:
         DataError: The run's dataset is missing or damaged.
     """
     saved = read_json(run.dataset, "facts", "split")
-    facts, test = saved["facts"], Split.from_dict(saved["split"]).test
+    facts, tests = saved["facts"], Split.from_dict(saved["split"]).tests
     times = Market.load(run.market).timestamps
     parts = [
         configuration(mapping),
@@ -60,8 +60,8 @@ def trial_of(run: RunFolder, mapping: Mapping[str, Any]) -> Trial:
         recipe=mapping["name"],
         symbol="" if facts.get("source") == "synthetic" else facts["symbol"],
         timeframe=facts["timeframe"],
-        test_first_ms=int(times[test.start]),
-        test_last_ms=int(times[test.stop - 1]),
+        test_first_ms=int(times[tests[0].start]),
+        test_last_ms=int(times[tests[-1].stop - 1]),
     )
 
 

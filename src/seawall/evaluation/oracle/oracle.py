@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,6 +77,26 @@ def oracle(
     return Oracle(
         growth, "bound", None, f"An upper bound: no policy can have earned more after costs, and perhaps none as much.{why}"
     )
+
+
+def chained(parts: Sequence[Oracle]) -> Oracle:
+    """Return what was attainable over several spans, each of which begins flat with the equity that the one before it left.
+
+    Growths in logarithms add up, and what is paid to close a position at the end of a span only takes from them. So their sum is
+    a bound, for whatever was attainable in each.
+
+    Args:
+        parts: Of each span, at least one.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    growths = [part.growth for part in parts if part.growth is not None]
+    if len(growths) < len(parts):
+        words = next(part.words for part in parts if part.growth is None)
+        return Oracle(None, "none", None, words)
+    how = "exactly" if all(part.kind == "exact" for part in parts) else "or bounded"
+    words = f"An upper bound: what could be earned in each of {len(parts)} tests, found {how}; closing between them costs."
+    return Oracle(math.fsum(growths), "bound", None, words)
 
 
 def captured(growth: float | None, attainable: Oracle) -> Measured:

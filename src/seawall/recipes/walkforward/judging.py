@@ -12,24 +12,20 @@ import numpy as np
 from seawall import __version__
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
-from seawall.evaluation.evidence import Background
-from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
+from seawall.evaluation.chain import Tests, between_of, judge_chain
+from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.metrics import ledger_metrics
-from seawall.evaluation.portfolio_evaluate import as_portfolio, judge_portfolios
 from seawall.evaluation.portfolio_ledger import PortfolioLedger
 from seawall.evaluation.portfolio_metrics import portfolio_metrics
-from seawall.evaluation.portfolio_stress import portfolio_stress
-from seawall.evaluation.stitching import portfolio, stitched
-from seawall.evaluation.stress import Replay, stress
-from seawall.recipes import portfolio_run
-from seawall.recipes.background import background_of, note_judged
+from seawall.evaluation.stitching import stitched
+from seawall.recipes.background import JudgedAs, background_of, note_judged
 from seawall.recipes.dataset import Dataset
-from seawall.recipes.experiment import load_run_recipe, training_summary
-from seawall.recipes.families import check_any, is_portfolio_run, load_any_run
+from seawall.recipes.experiment import training_summary
+from seawall.recipes.families import check_any, load_any_run
 from seawall.recipes.leakcheck import RECIPE_BARS
 from seawall.recipes.trials import trial_of
-from seawall.recipes.walkforward.testing import between_tests, read_tests
+from seawall.recipes.walkforward.testing import read_tests, setting_of
 
 SHOWN_RIVALS: dict[str, tuple[str, ...]] = {"flat": ("flat", "cash"), "buy_and_hold": ("buy_and_hold",), "random": ("random",)}
 """Rivals of the fold table, and what ledgers of either family call them."""
@@ -77,8 +73,8 @@ def _rival(ledgers: Ledgers, names: Sequence[str]) -> dict[str, Any] | None:
     return {"total_return": figures["total_return"], "sharpe": figures["sharpe"]}
 
 
-def chain_path(runs: Sequence[RunFolder], folds: Sequence[int], groups: Sequence[Sequence[int]] | None) -> tuple[RowRange, Ledgers]:
-    """Return the rows and chained ledgers of one path through the folds.
+def chain_path(runs: Sequence[RunFolder], folds: Sequence[int], groups: Sequence[Sequence[int]] | None) -> tuple[Tests, Ledgers]:
+    """Return the tests of one path through the folds, and their ledgers chained.
 
     Args:
         runs: All folds' runs, in the order of their numbers.
@@ -89,40 +85,30 @@ def chain_path(runs: Sequence[RunFolder], folds: Sequence[int], groups: Sequence
     for group, number in enumerate(folds):
         tests = read_tests(runs[number])
         parts += tests if groups is None else [tests[list(groups[number]).index(group)]]
-    rows = RowRange(parts[0][0].start, parts[-1][0].stop)
-    return rows, stitched(parts, between_tests(runs[0]))
+    return parts, stitched(parts, between_of(setting_of(runs[0])))
 
 
-def judge_path(runs: Sequence[RunFolder], rows: RowRange, ledgers: Ledgers, command: str, data_root: Path) -> Judgement:
+def judge_path(runs: Sequence[RunFolder], tests: Tests, ledgers: Ledgers, command: str, data_root: Path, kept: Path) -> Judgement:
     """Judge the chained ledgers of one path by the rules of any run.
 
     Args:
         runs: All folds' runs.
-        rows: Rows that the ledgers cover.
-        ledgers: As `chain_path` gives them.
+        tests: Of the path, as `chain_path` gives them.
+        ledgers: The same chained.
         command: How to make it again.
         data_root: Folder of imported bars, for a leak check.
+        kept: Where the chained ledgers are written.
     """
     first, facts = runs[0], _facts(runs, command)
     recipe = load_any_run(first)
     # A recipe's folds are one trial, as they came of one choice.
-    trial = trial_of(first, recipe.model_dump(mode="json"))
-    background = background_of(first, trial, recipe.digest(), lambda: check_any(recipe, data_root, RECIPE_BARS, 0))
-    judgement = _judged(first, rows, ledgers, facts, background)
-    note_judged(first, trial, judgement)
+    trial, judged_as = trial_of(first, recipe.model_dump(mode="json")), JudgedAs(kept, facts.costs)
+    background = background_of(
+        first, trial, recipe.digest(), lambda: check_any(recipe, data_root, RECIPE_BARS, 0), judged_as=judged_as
+    )
+    judgement = judge_chain(tests, ledgers, setting_of(first), recipe.evaluation, facts, background)
+    note_judged(first, trial, judgement, judged_as.kept(ledgers.ensemble))
     return judgement
-
-
-def _judged(first: RunFolder, rows: RowRange, ledgers: Ledgers, facts: RunFacts, background: Background) -> Judgement:
-    if is_portfolio_run(first):
-        parts = portfolio_run.parts_of(first)
-        chained, setting, params = portfolio(ledgers), parts.setting(rows), parts.recipe.evaluation
-        stressed = portfolio_stress(as_portfolio(chained.ensemble), setting, params.stress)
-        return judge_portfolios(chained, stressed, params, facts, background)
-    recipe, market = load_run_recipe(first), Dataset.load(first).market
-    replay = Replay(market, rows, recipe.costs, recipe.simulator)
-    stressed = stress(ledgers.ensemble, replay, recipe.evaluation.stress)
-    return judge(JudgeInputs(ledgers, stressed, facts, recipe.evaluation, background=background))
 
 
 def middle(paths: Sequence[Mapping[str, Any]]) -> int:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seawall.agents.bundle import load_bundle
-from seawall.core.bars import CLOSE
 from seawall.core.fan_out import Channel, Interrupted, fan_out
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
-from seawall.evaluation.evaluate import Candidates, walk_all
+from seawall.evaluation.evaluate import Candidates, Setting, walk_all
 from seawall.evaluation.ledger import Ledgers
+from seawall.evaluation.portfolio_backtest import PortfolioSetting
 from seawall.evaluation.portfolio_evaluate import walk_portfolios
 from seawall.evaluation.portfolio_ledger import PortfolioLedgers
-from seawall.evaluation.stitching import Between
 from seawall.recipes import portfolio_run
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset
@@ -76,13 +75,13 @@ def read_tests(run: RunFolder) -> list[tuple[RowRange, Ledgers]]:
     return [(rows, read(path)) for rows, path in zip(tests, ledger_files(run), strict=True)]
 
 
-def between_tests(run: RunFolder) -> Between:
-    """Return what is known of the bars between tests, from any fold's run."""
+def setting_of(run: RunFolder) -> Setting | PortfolioSetting:
+    """Return where the tests of a walk are traded, from any fold's run; its rows are the first range of that fold."""
     if is_portfolio_run(run):
         parts = portfolio_run.parts_of(run)
-        return Between(parts.data.panel.timestamps, None, parts.recipe.costs)
-    market = Dataset.load(run).market
-    return Between(market.timestamps, market.prices[:, CLOSE], load_run_recipe(run).costs)
+        return parts.setting(parts.data.dataset.split.test)
+    dataset = Dataset.load(run)
+    return Parts(load_run_recipe(run), dataset).setting(dataset.split.test)
 
 
 def _series_ledgers(run: RunFolder, tell: Tell) -> None:

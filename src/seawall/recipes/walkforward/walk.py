@@ -105,8 +105,8 @@ def _judged(case: WalkCase, walk: Walk, ground: Ground, runs: Sequence[RunFolder
     chained = [chain_path(runs, path, None if forward else groups) for path in numbers]
     paths = [{"folds": list(path), **_figures(metrics_of(made.ensemble))} for path, (_, made) in zip(numbers, chained, strict=True)]
     chosen = middle(paths)
-    rows, ledgers = chained[chosen]
-    judgement = judge_path(runs, rows, ledgers, case.command, case.data_root)
+    tests, ledgers = chained[chosen]
+    judgement = judge_path(runs, tests, ledgers, case.command, case.data_root, walk.run.ledger)
     for number, (_, made) in enumerate(chained):
         made.write(walk.run.ledger if number == chosen else walk.run.path / "paths" / f"{number}.parquet")
     document = {
