@@ -21,10 +21,11 @@ def trees():
 
 
 def keys(mapping):
-    """Every key of a recipe file, the small preset's included."""
+    """Every key of a recipe file, those of its presets included."""
     for key, value in mapping.items():
         if key == "presets":
-            yield from keys(value["smoke"])
+            for preset in value.values():
+                yield from keys(preset)
             continue
         yield key
         for inner in value if isinstance(value, list) else [value]:

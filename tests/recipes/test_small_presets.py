@@ -36,6 +36,34 @@ def test_a_small_preset_that_is_not_there_or_not_asked_for_in_words_is_refused(t
         load_recipe("tradernet", ["smoke=1"])
 
 
+def test_a_smurf_is_paid_to_hold_and_has_no_guard_of_its_own_unless_the_command_says_so():
+    smurf = load_recipe("tradernet", ["agent=dqn", "role=smurf"])
+    assert (smurf.role, smurf.agent["kind"], smurf.guards) == ("smurf", "dqn", {})
+    assert smurf.simulator.reward.weights == {"log_return": 1.0, "fee": 3 / 7, "hold_decision": 0.275}
+    own = load_recipe("tradernet", ["role=smurf", "simulator.reward.preset=smurf_exit", "guards.n_consecutive.n=3"])
+    assert own.simulator.reward.hindsight_hold == 0.0055
+    assert own.guards["n_consecutive"]["n"] == 3
+    assert load_recipe("tradernet").role == "main"
+    assert load_recipe("tradernet").digest() != load_recipe("tradernet", ["role=smurf"]).digest()
+
+
+def test_a_role_that_is_not_known_or_not_prepared_for_is_refused():
+    with pytest.raises(ConfigError, match="role is 'shield'"):
+        load_recipe("tradernet", ["role=shield"])
+    with pytest.raises(ConfigError, match=r"role is smurf, and recipe ichimoku-lstm has no presets.smurf; allowed: main, or add"):
+        load_recipe("ichimoku-lstm", ["role=smurf"])
+
+
+def test_the_agent_that_is_named_brings_its_preset_and_its_small_one():
+    exact = load_recipe("tradernet", ["agent=exact", "agent.gamma=0.9"])
+    assert (exact.environment.account_columns, exact.environment.guard_columns) == (("target",), False)
+    assert (exact.agent["gamma"], exact.agent["total_steps"]) == (0.9, 1_048_576)
+    assert load_recipe("tradernet", ["agent=exact", "smoke=true"]).agent["total_steps"] == 16_384
+    small = load_recipe("tradernet", ["smoke=true", "agent.gamma=0.9", "agent=dqn"])
+    assert (small.agent["kind"], small.agent["total_steps"], small.agent["gamma"]) == ("dqn", 8_192, 0.9)
+    assert load_recipe("tradernet", ["agent=dqn"]).agent["total_steps"] == 262_144
+
+
 def test_the_newest_bars_of_a_file_are_taken(tmp_path):
     times = pd.date_range("2024-01-01", periods=500, freq="1h", tz="UTC")
     prices = pd.Series(range(100, 600), dtype=float)

@@ -21,6 +21,8 @@ from seawall.recipes.named_costs import anew_where_named, found_beside
 _SHORTHANDS: dict[str, str] = {"data": "path", "agent": "kind", "network": "kind"}
 _SUFFIXES = (".yaml", ".yml", ".json")
 SMOKE, _PRESETS = "smoke", "presets"
+ROLE, MAIN, SMURF = "role", "main", "smurf"
+"""What an agent is for: to trade, or to supervise one that does."""
 FIRST = "tradernet"
 """The recipe that other verbs suggest to start with."""
 
@@ -32,7 +34,10 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def load_mapping(reference: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a recipe by name or path, apply what it extends, its small preset where ``smoke`` is true, then the overrides.
+    """Read a recipe by name or path, apply what it extends, the presets that it is asked for, then the overrides.
+
+    A preset is a layer of settings between the recipe and the overrides: ``presets.smoke`` where ``smoke`` is true,
+    ``presets.smurf`` where ``role`` is that, and where there are some, one by the agent's kind and ``presets.smoke-KIND``.
 
     Args:
         reference: A shipped recipe's name, or the path of a YAML or JSON file.
@@ -46,11 +51,29 @@ def load_mapping(reference: str, overrides: Sequence[str] = ()) -> dict[str, Any
     """
     whole = _read_with_parents(_resolve(reference), seen=())
     presets = whole.pop(_PRESETS, None) or {}
-    if apply_overrides(whole, overrides).get(SMOKE) is not True:
-        return apply_overrides(whole, overrides)
-    if not isinstance(presets, Mapping) or not isinstance(presets.get(SMOKE), Mapping):
-        raise ConfigError(f"{SMOKE} is true, and recipe {reference} has no {_PRESETS}.{SMOKE}; allowed: false, or add that section")
-    return apply_overrides(_merge(whole, presets[SMOKE]), overrides)
+    asked = apply_overrides(whole, overrides)
+    kind = (asked.get("agent") or {}).get("kind") if isinstance(asked.get("agent"), Mapping) else asked.get("agent")
+    layered = _with_preset(whole, presets, str(kind))
+    if asked.get(ROLE) == SMURF:
+        layered = _with_preset(layered, presets, SMURF, f"{ROLE} is {SMURF}, and recipe {reference}; allowed: {MAIN}")
+    if asked.get(SMOKE) is not True:
+        return apply_overrides(layered, overrides)
+    layered = _with_preset(layered, presets, SMOKE, f"{SMOKE} is true, and recipe {reference}; allowed: false")
+    # Of the overrides, agent=dqn names the agent whose small preset lies below the others.
+    named = [override for override in overrides if override.partition("=")[0].strip() == "agent"]
+    layered = _with_preset(apply_overrides(layered, named), presets, f"{SMOKE}-{kind}")
+    return apply_overrides(layered, [override for override in overrides if override not in named])
+
+
+def _with_preset(whole: dict[str, Any], presets: Any, name: str, required: str | None = None) -> dict[str, Any]:
+    """Lay a preset over a recipe; one that is not there changes nothing, unless it is required."""
+    preset = presets.get(name) if isinstance(presets, Mapping) else None
+    if isinstance(preset, Mapping):
+        return _merge(whole, preset)
+    if required is None:
+        return whole
+    who, _, otherwise = required.partition(";")
+    raise ConfigError(f"{who} has no {_PRESETS}.{name};{otherwise}, or add that section")
 
 
 def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

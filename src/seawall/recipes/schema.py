@@ -24,7 +24,7 @@ from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.agent_checks import AGENTS, check_stages
-from seawall.recipes.files import load_mapping
+from seawall.recipes.files import MAIN, ROLE, load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
@@ -190,7 +190,9 @@ class RecipeRules(Params):
 
     def digest(self) -> str:
         """Return the hash of the resolved recipe: of its numbers, whatever names they came from."""
-        return digest(self.model_dump(mode="json", exclude={SOURCES}))
+        values = self.model_dump(mode="json", exclude={SOURCES})
+        # Recipes that only trade keep the hash that they had before there were others.
+        return digest({key: value for key, value in values.items() if (key, value) != (ROLE, MAIN)})
 
 
 class Recipe(RecipeRules):
@@ -203,6 +205,10 @@ class Recipe(RecipeRules):
         default=False,
         strict=True,
         description="Whether the recipe's small preset is applied: everything runs in a minute, nothing is learned",
+    )
+    role: Literal["main", "smurf"] = Field(
+        default=MAIN,
+        description="main trades; smurf, whose preset is applied, is trained to supervise: guards.smurf.bundle names its run",
     )
     data: Data
     series: tuple[SeriesParams, ...] = Field(

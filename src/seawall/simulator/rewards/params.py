@@ -25,7 +25,7 @@ REWARD_PRESETS: dict[str, dict[str, Any]] = {
         "clip": 0.05,
     },
     "market_order": {"weights": {"log_return": 1.0}},
-    "smurf": {"weights": {"log_return": 1.0, "fee": 0.01 / 0.007 - 1.0, "hold_decision": 0.0055 / 0.02}},
+    "smurf": {"weights": {"log_return": 1.0, "fee": 3.0 / 7.0, "hold_decision": 0.275}},
     "hindsight_exit": {"weights": {"hindsight_exit": 1.0}},
     "smurf_exit": {"weights": {"hindsight_exit": 1.0}, "hindsight_fee": 0.01, "hindsight_hold": 0.0055},
     "hindsight_market": {"weights": {"hindsight_exit": 1.0}},
