@@ -99,12 +99,15 @@ def everything(threads: int) -> SimulatorParams:
     )
 
 
-def accounts(bars: Market, costs: CostParams, params: SimulatorParams, n: int = BATCH) -> Case:
+def accounts(bars: Market, costs: CostParams, params: SimulatorParams, n: int = BATCH, changed: float = 1.0) -> Case:
     simulator = Simulator(bars, n, costs, params)
     start = np.random.default_rng(2).integers(2, len(bars) // 2, n)
     every = np.arange(n)
     simulator.reset(every, start, np.full(n, len(bars)))
     targets = np.random.default_rng(1).choice([-1.0, 0.0, 1.0], (64, n))
+    kept = np.random.default_rng(3).random(targets.shape) >= changed
+    for bar in range(1, len(targets)):
+        targets[bar] = np.where(kept[bar], targets[bar - 1], targets[bar])
 
     def steps(wanted: int) -> int:
         rounds = max(1, wanted // n)
@@ -200,6 +203,12 @@ def cases() -> dict[str, Measured]:
         f"target exposure, all costs, {two} thread(s)": Measured(accounts(bars, FULL, SimulatorParams(threads=two)), 35e6),
         "everything on, eight reward terms, 1 thread": Measured(accounts(bars, EVERY, everything(1)), 8e6),
         f"everything on, eight reward terms, {two} thread(s)": Measured(accounts(bars, EVERY, everything(two)), 20e6),
+        f"all costs, targets drawn anew at 1 bar in 10, {two} thread(s)": Measured(
+            accounts(bars, FULL, SimulatorParams(threads=two), changed=0.1)
+        ),
+        f"everything on, targets drawn anew at 1 bar in 10, {two} thread(s)": Measured(
+            accounts(bars, EVERY, everything(two), changed=0.1)
+        ),
         "vector environment, index observations": Measured(environments(bars, guarded=False)),
         "vector environment with a guard": Measured(environments(bars, guarded=True)),
         "single Gymnasium environment, windows": Measured(single(bars), 300e3),
