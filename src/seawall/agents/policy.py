@@ -9,7 +9,7 @@ import torch
 
 from seawall.agents.memory import Remembering, RememberingMembers
 from seawall.core.errors import ConfigError
-from seawall.core.protocols import Observation
+from seawall.core.protocols import VOTES, Observation
 from seawall.nets.heads import ActorCritic
 from seawall.nets.windows import ObservedWindows
 
@@ -42,6 +42,10 @@ class NetworkPolicy(Remembering):
         super().__init__(network.state_width, torch.device(device))
         self.network, self.window, self.generator = network.to(device), window, generator
         self._windows = ObservedWindows(window) if windows is None else windows
+
+    def see_through(self, windows: Callable[[Observation], torch.Tensor]) -> None:
+        """Take the windows of observations from now on from what is given."""
+        self._windows = windows
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the likeliest action of each environment, or a sampled one.
@@ -108,13 +112,16 @@ class EnsemblePolicy(RememberingMembers[NetworkPolicy]):
         A sampled number is that of one member, drawn evenly.
 
         Returns:
-            As `NetworkPolicy.act`; ``spread`` is the members' mean.
+            As `NetworkPolicy.act`; ``spread`` is the members' mean, and ``votes`` what each would do alone, shape (N, M).
         """
         if self.members[0].network.n_actions:
-            probabilities = np.mean([member.probabilities(observation) for member in self.members], axis=0)
-            return choose(probabilities, deterministic, self.generator), {"probabilities": probabilities}
+            each = [member.probabilities(observation) for member in self.members]
+            probabilities = np.mean(each, axis=0)
+            told = {"probabilities": probabilities, VOTES: np.stack([one.argmax(1) for one in each], axis=1)}
+            return choose(probabilities, deterministic, self.generator), told
         means, spreads = zip(*(member.numbers(observation) for member in self.members), strict=True)
-        return choose_number(means, spreads, deterministic, self.generator), {"spread": np.mean(spreads, axis=0)}
+        told = {"spread": np.mean(spreads, axis=0), VOTES: np.stack([np.tanh(mean) for mean in means], axis=1)}
+        return choose_number(means, spreads, deterministic, self.generator), told
 
 
 def choose(probabilities: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:

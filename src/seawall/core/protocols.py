@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
+from seawall.core.errors import InvariantError
 from seawall.core.market import Market
+from seawall.core.past import PastBars
 from seawall.core.timeframe import Timeframe
 
 
@@ -26,6 +28,10 @@ class Observation:
     market: Market
     rows: np.ndarray
     account: np.ndarray
+
+
+VOTES = "votes"
+"""Name under which an ensemble tells what each of its M members would do, in the numbering of its scheme, shape (N, M)."""
 
 
 class Policy(Protocol):
@@ -145,6 +151,20 @@ class ActionScheme(Protocol):
         ...
 
 
+class Holding(NamedTuple):
+    """What N accounts hold at the close at which a decision is taken; arrays of shape (N,), to be read only.
+
+    Attributes:
+        quantity: Units held, negative when short, float64.
+        entry_price: Average price at which the position was entered, float64; without meaning when flat.
+        held_bars: Bars marked since the position was opened, int64; 0 when flat.
+    """
+
+    quantity: np.ndarray
+    entry_price: np.ndarray
+    held_bars: np.ndarray
+
+
 @dataclass(frozen=True)
 class GuardContext:
     """What a guard may look at, known at the close of the bar at which the decision is taken.
@@ -154,12 +174,50 @@ class GuardContext:
         timestamp_ms: Opening time of the bar that has just closed, int64, shape (N,).
         equity: Marked at that close, float64, shape (N,).
         peak_equity: Highest mark so far in the episode, float64, shape (N,).
+        past: Bars up to that close, with their features; read them by `bars`.
+        holding: What is held at that close; read it by `position`.
+        votes: Exposure that each of M members of an ensemble asks for, float64, shape (N, M). None where the policy has no members,
+            or where no guard reads votes.
+        wall_clock_ms: Time of day at which a live decision is taken, milliseconds UTC; None over recorded bars.
+        attended: Whether the decision is one of paper or live, into which an operator may step; False in training and backtests.
     """
 
     signal: np.ndarray
     timestamp_ms: np.ndarray
     equity: np.ndarray
     peak_equity: np.ndarray
+    past: PastBars | None = None
+    holding: Holding | None = None
+    votes: np.ndarray | None = None
+    wall_clock_ms: int | None = None
+    attended: bool = False
+
+    @property
+    def bars(self) -> PastBars:
+        """Bars up to the close at which the decision is taken.
+
+        Raises:
+            InvariantError: Whoever asked the guard did not tell.
+        """
+        if self.past is None:
+            raise InvariantError("the guard was told of no bars; allowed: a context with past")
+        return self.past
+
+    @property
+    def position(self) -> Holding:
+        """What is held at that close.
+
+        Raises:
+            InvariantError: Whoever asked the guard did not tell.
+        """
+        if self.holding is None:
+            raise InvariantError("the guard was told of no position; allowed: a context with holding")
+        return self.holding
+
+    @property
+    def closed_ms(self) -> np.ndarray:
+        """Time at which the bar closed, milliseconds UTC, int64, shape (N,): the moment of the decision over recorded bars."""
+        return self.timestamp_ms + self.bars.bar_ms
 
 
 @dataclass(frozen=True)
@@ -178,9 +236,53 @@ class GuardVerdict:
     state: np.ndarray
 
 
+OnFailure = Literal["hold", "flat", "halt"]
+"""What happens where a guard raises: no new exposure, none at all, or the run stops."""
+
+
+@dataclass(frozen=True)
+class GuardDeclaration:
+    """What a guard says of itself beside its verdicts. A guard without the attribute ``declares`` declares these defaults.
+
+    Attributes:
+        commutes: Whether it may change places with any other guard that declares this: what both allow, and their next states, are
+            then the same.
+        lookback: Rows of past bars that it reads, the one just closed included; live keeps so many.
+        reads_votes: Whether it reads the votes of an ensemble's members.
+        hidden: State columns that no policy is shown, because their numbers are of no use to a network, as prices and times.
+        on_failure: What happens where the guard raises.
+    """
+
+    commutes: bool = False
+    lookback: int = 0
+    reads_votes: bool = False
+    hidden: tuple[str, ...] = ()
+    on_failure: OnFailure = "hold"
+
+
+@dataclass(frozen=True)
+class GuardFacts:
+    """What is known of a run when its guards are put together.
+
+    Attributes:
+        timeframe: Length of a bar.
+        feature_names: Names of the F scaled features.
+        feature_range: Lowest and highest value of each scaled feature in the training rows, float64, shape (2, F); None where the
+            run does not say.
+    """
+
+    timeframe: Timeframe
+    feature_names: tuple[str, ...]
+    feature_range: np.ndarray | None
+
+
 @runtime_checkable
 class Guard(Protocol):
-    """A rule that may only veto or reduce. One object serves training, backtest and live."""
+    """A rule that may only veto or reduce. One object serves training, backtest and live.
+
+    What it remembers of an account is in that account's state and nowhere else. It may also have an attribute ``declares``, a
+    `GuardDeclaration`.
+    """
 
     @property
     def name(self) -> str:
@@ -199,14 +301,14 @@ class Guard(Protocol):
 
     @property
     def state_names(self) -> tuple[str, ...]:
-        """Names of the K state columns, which the policy sees as part of its account row."""
+        """Names of the K state columns, which the policy sees as part of its account row, save for those declared hidden."""
         ...
 
     def initial_state(self, n: int) -> np.ndarray:
         """Return the state at the start of an episode for n environments, float64, shape (n, K)."""
         ...
 
-    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> GuardVerdict:
+    def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray, /) -> GuardVerdict:
         """Judge proposals of N environments.
 
         Args:

@@ -13,7 +13,7 @@ import numpy as np
 
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError, InvariantError
-from seawall.core.protocols import Observation, OrderTerms, Policy
+from seawall.core.protocols import VOTES, Observation, OrderTerms, Policy
 from seawall.simulator.desk import Decision, Desk
 from seawall.simulator.observe import AccountObserver
 from seawall.simulator.simulator import Simulator, StepResult
@@ -207,8 +207,9 @@ class DecisionLoop:
         if self._pending is not None:
             raise InvariantError(f"row {self._pending.row.tolist()} is decided but not settled; settle it before the next decision")
         observation = self.observe()
-        actions = np.asarray(self._policy.act(observation, deterministic=self._deterministic)[0])
-        decision = self.desk.decide(actions, self.simulator.view())
+        chosen, told = self._policy.act(observation, deterministic=self._deterministic)
+        actions = np.asarray(chosen)
+        decision = self.desk.decide(actions, self.simulator.view(), told.get(VOTES))
         self._pending = _Pending(observation.rows, actions, decision)
         self._execution.submit(decision)
         return decision

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from seawall.core.errors import ConfigError
-from seawall.core.logs import warn
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme, Guard, GuardContext, GuardVerdict, Observation, Policy
 from seawall.engine.decision import DecisionLoop, DecisionRecords
 from seawall.evaluation.backtest import reasons_in_words
 from seawall.evaluation.ledger import Ledger, ledger_of
-from seawall.guards.chain import GuardChain, without_new_risk
+from seawall.guards.chain import GuardChain
+from seawall.guards.failure import Failures, declaration_of
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.settings import SimulatorParams
@@ -62,7 +62,7 @@ def variants_of(names: Sequence[str]) -> tuple[Variant, ...]:
 class Masked:
     """A guard that judges some accounts and only watches the others.
 
-    Where it raises, an account that it judges may cut risk but not add any, as in a chain; the others are left alone.
+    Where it raises, the accounts that it judges get what a chain would give them; the others are left alone.
     """
 
     def __init__(self, guard: Guard, in_force: np.ndarray) -> None:
@@ -71,8 +71,9 @@ class Masked:
         self.may_block_exit = guard.may_block_exit
         self.reasons = (*guard.reasons, "guard failed")
         self.state_names = guard.state_names
+        self.declares = declaration_of(guard)
         self._guard, self._in_force = guard, in_force
-        self._failure = ""
+        self._failures = Failures()
 
     def initial_state(self, n: int) -> np.ndarray:
         """Return the state at the start, float64, shape (n, K)."""
@@ -83,18 +84,12 @@ class Masked:
         try:
             verdict = self._guard.apply(current, proposed, context, state)
         except Exception as error:  # as in the chain: a broken rule must not add risk, whatever its fault is
-            self._tell(f"{type(error).__name__}: {error}")
             failed = np.full(len(proposed), len(self.reasons), dtype=np.int8)
-            verdict = GuardVerdict(without_new_risk(current, proposed), failed, state)
+            verdict = GuardVerdict(self._failures.allowed(self._guard, error, current, proposed), failed, state)
         if verdict.allowed.shape != proposed.shape or verdict.reason.shape != proposed.shape:
             return verdict
         allowed = np.where(self._in_force, verdict.allowed, proposed)
         return GuardVerdict(allowed, np.where(self._in_force, verdict.reason, 0).astype(np.int8), verdict.state)
-
-    def _tell(self, failure: str) -> None:
-        if failure != self._failure:
-            warn(f"guard {self.name!r} failed ({failure}); no new exposure is taken while it fails")
-        self._failure = failure
 
 
 class Shown:
@@ -169,7 +164,7 @@ def walk(
     every = np.ones(n, dtype=np.int64)
     accounts.reset(np.arange(n), every * rows.start, every * rows.stop)
     equity = float(accounts.equity[0])
-    seen, wanted = (*course.account_columns, *chain.state_names), (*course.account_columns, *course.shown)
+    seen, wanted = (*course.account_columns, *chain.shown_names), (*course.account_columns, *course.shown)
     walker = policy if seen == wanted else Shown(policy, [seen.index(name) for name in wanted])
     loop = DecisionLoop(walker, desk, accounts, course.account_columns)
     records: list[DecisionRecords] = []

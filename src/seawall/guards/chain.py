@@ -3,8 +3,8 @@
 The law: what a guard allows lies between the proposal and the exposure now in force (a veto) or between the proposal and
 zero (a reduction); and only a guard that declares `may_block_exit` may keep risk that the policy wanted to cut. A guard
 that breaks the law stops the run. A guard that raises fails safe: for that decision the account may cut risk but not add
-any, the failure is recorded as the guard's intervention, and the run goes on. The law holds for the chain as a whole
-because each guard's answer is the next one's proposal.
+any, or is made flat, and the failure is recorded as the guard's intervention; or the run stops, as the guard's settings say.
+The law holds for the chain as a whole because each guard's answer is the next one's proposal.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from seawall.core.errors import ConfigError, InvariantError
-from seawall.core.logs import warn
 from seawall.core.protocols import Guard, GuardContext, GuardVerdict
+from seawall.guards.failure import Failures, declaration_of
 
 GUARD_FAILED = -1
 """Reason code recorded where a guard raised; the words are ``guard failed: `` and its message."""
@@ -46,6 +46,9 @@ class GuardChain:
     Attributes:
         guards: The guards.
         state_names: Names of the K state columns of all guards, each prefixed by its guard's name.
+        shown_names: Those that a policy may see.
+        reads_votes: Whether a guard reads the votes of an ensemble's members.
+        commutes: Whether the guards may change places.
     """
 
     def __init__(self, guards: Sequence[Guard]) -> None:
@@ -55,7 +58,8 @@ class GuardChain:
             guards: At most 127, in the order in which they judge.
 
         Raises:
-            ConfigError: Two guards share a name, or there are more than 127.
+            ConfigError: Two guards share a name, there are more than 127, or one that may block an exit comes after one that may
+                not.
         """
         names = [guard.name for guard in guards]
         if len(set(names)) != len(names) or len(names) > 127:
@@ -65,12 +69,22 @@ class GuardChain:
         self.state_names = tuple(f"{guard.name}.{column}" for guard in guards for column in guard.state_names)
         edges = np.cumsum([0, *(len(guard.state_names) for guard in guards)])
         self._columns = [slice(int(start), int(stop)) for start, stop in pairwise(edges)]
-        self._failures: dict[int, str] = {}
+        declared = [declaration_of(guard) for guard in guards]
+        hidden = {f"{guard.name}.{column}" for guard, each in zip(guards, declared, strict=True) for column in each.hidden}
+        self.shown_names = tuple(name for name in self.state_names if name not in hidden)
+        self.reads_votes = any(each.reads_votes for each in declared)
+        self.commutes = all(each.commutes for each in declared)
+        self._failures = Failures()
 
     @property
     def may_block_exit(self) -> bool:
         """Whether any guard may keep risk that the policy wanted to cut."""
         return any(guard.may_block_exit for guard in self.guards)
+
+    @property
+    def lookback(self) -> int:
+        """Rows of past bars that the guards read, the one just closed included."""
+        return max((declaration_of(guard).lookback for guard in self.guards), default=0)
 
     def initial_state(self, n: int) -> np.ndarray:
         """Return the state at the start of an episode for n accounts, float64, shape (n, K)."""
@@ -93,7 +107,7 @@ class GuardChain:
         reason = np.zeros(len(proposed), dtype=np.int8)
         after = np.empty_like(state)
         for index, (guard, columns) in enumerate(zip(self.guards, self._columns, strict=True)):
-            verdict = self._ask(index, guard, (current, allowed, context, state[:, columns]))
+            verdict = self._ask(guard, (current, allowed, context, state[:, columns]))
             intervened = verdict.reason != 0
             code[intervened] = index + 1
             reason[intervened] = verdict.reason[intervened]
@@ -101,29 +115,18 @@ class GuardChain:
             after[:, columns] = verdict.state
         return ChainVerdict(allowed, code, reason, after)
 
-    def _ask(self, index: int, guard: Guard, question: tuple[np.ndarray, np.ndarray, GuardContext, np.ndarray]) -> GuardVerdict:
+    def _ask(self, guard: Guard, question: tuple[np.ndarray, np.ndarray, GuardContext, np.ndarray]) -> GuardVerdict:
         """Return a guard's lawful answer, or the fail-safe one where it raises."""
         current, proposed, context, state = question
         try:
             verdict = guard.apply(current, proposed, context, state)
         except Exception as error:  # a broken rule must not add risk, whatever its fault is
-            return self._fail_safe(index, guard, error, question)
+            reason = np.full(len(proposed), GUARD_FAILED, dtype=np.int8)
+            return GuardVerdict(self._failures.allowed(guard, error, current, proposed), reason, state)
         check_law(guard, current, proposed, verdict)
         if verdict.state.shape != state.shape:
             raise InvariantError(f"guard {guard.name!r} returned a state of shape {verdict.state.shape}; allowed: {state.shape}")
         return verdict
-
-    def _fail_safe(
-        self, index: int, guard: Guard, error: Exception, question: tuple[np.ndarray, np.ndarray, GuardContext, np.ndarray]
-    ) -> GuardVerdict:
-        """Allow only the part of a proposal that cuts risk, and remember why."""
-        current, proposed, _context, state = question
-        message = f"{type(error).__name__}: {error}"
-        if self._failures.get(index) != message:
-            warn(f"guard {guard.name!r} failed ({message}); no new exposure is taken while it fails")
-        self._failures[index] = message
-        reason = np.full(len(proposed), GUARD_FAILED, dtype=np.int8)
-        return GuardVerdict(without_new_risk(current, proposed), reason, state)
 
     def reason_text(self, guard_code: int, reason: int) -> str:
         """Return which guard intervened and why, in plain words; empty where none did.
@@ -136,7 +139,7 @@ class GuardChain:
             return ""
         guard = self.guards[guard_code - 1]
         if reason == GUARD_FAILED:
-            return f"{guard.name}: guard failed: {self._failures.get(guard_code - 1, 'in an earlier run')}"
+            return f"{guard.name}: guard failed: {self._failures.last(guard)}"
         return f"{guard.name}: {guard.reasons[reason - 1]}"
 
 
@@ -148,12 +151,6 @@ def _refuse_blocker_after_stop(guards: Sequence[Guard]) -> None:
                 f"guard {after.name!r} may block an exit and comes after {before.name!r}, which may not; "
                 f"put it before {before.name!r}"
             )
-
-
-def without_new_risk(current: np.ndarray, proposed: np.ndarray) -> np.ndarray:
-    """Return the part of a proposal that cuts risk: an increase stays at the current exposure, a reversal becomes flat."""
-    same_side = np.sign(current) * np.sign(proposed) > 0
-    return np.where(same_side, np.sign(current) * np.minimum(np.abs(current), np.abs(proposed)), 0.0)
 
 
 def _between(values: np.ndarray, one: np.ndarray, other: np.ndarray | float) -> np.ndarray:

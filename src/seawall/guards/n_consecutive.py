@@ -12,14 +12,15 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from seawall.core.params import Params
-from seawall.core.protocols import GuardContext, GuardVerdict
+from seawall.core.protocols import GuardContext, GuardDeclaration, GuardVerdict
+from seawall.guards.risk import without_new_risk
+from seawall.guards.rule import GuardParams
 
 EMPTY = 2.0
 """A place in the record that no signal has filled yet; signals are −1, 0 and +1."""
 
 
-class NConsecutiveParams(Params):
+class NConsecutiveParams(GuardParams):
     """Settings of the N-consecutive rule."""
 
     n: int = Field(default=2, ge=1, le=64, description="Length of the record of actions")
@@ -31,6 +32,10 @@ class NConsecutiveParams(Params):
     record: Literal["suggested", "executed"] = Field(
         default="suggested",
         description="Whether the record keeps what the policy suggested or what was executed (veto_repeat only)",
+    )
+    exits_exempt: bool = Field(
+        default=False,
+        description="Whether what cuts risk passes although its action is held; the published rule holds exits too",
     )
 
     @model_validator(mode="after")
@@ -44,11 +49,11 @@ class NConsecutive:
     """Forces HOLD (the exposure in force stays) according to the last signals.
 
     The record starts empty at each episode. HOLD enters the record like any suggestion and is never altered. Because it
-    forces HOLD on exits too, the rule declares that it may block them.
+    forces HOLD on exits too, the rule declares that it may block them. With `exits_exempt` what cuts risk passes, a held reversal
+    becomes flat, and the rule blocks no exit.
     """
 
     name = "n_consecutive"
-    may_block_exit = True
 
     def __init__(self, params: NConsecutiveParams | None = None) -> None:
         """Take the settings."""
@@ -56,6 +61,18 @@ class NConsecutive:
         words = {"veto_repeat": "repeats the last {n} recorded actions", "confirm": "not confirmed by the last {n} suggestions"}
         self._reasons = (words[self.params.mode].format(n=self.params.n),)
         self._state_names = tuple(f"signal_{age}_ago" for age in range(self.params.n, 0, -1))
+
+    @property
+    def may_block_exit(self) -> bool:
+        """Whether the rule forces HOLD on exits too."""
+        return not self.params.exits_exempt
+
+    @property
+    def declares(self) -> GuardDeclaration:
+        """What the rule says of itself: it may change places where it only strips new risk and records what was suggested."""
+        return GuardDeclaration(
+            commutes=self.params.exits_exempt and self.params.record == "suggested", on_failure=self.params.on_failure
+        )
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -81,7 +98,8 @@ class NConsecutive:
             state: The record, shape (N, K), oldest signal first.
 
         Returns:
-            The exposure allowed; reason 1 where a signal was held, also where its exposure is in force already; the next record.
+            The exposure allowed; reason 1 where a signal was held, in part or whole, also where its exposure is in force already;
+            the next record.
         """
         signal = context.signal.astype(np.float64)
         repeats = self.params.mode == "veto_repeat"
@@ -89,7 +107,13 @@ class NConsecutive:
         for column in range(0 if repeats else 1, self.params.n):
             agrees &= state[:, column] == signal
         held = (agrees if repeats else ~agrees) & (signal != 0.0)
-        allowed = np.where(held, current, proposed)
-        recorded = np.where(held, 0.0, signal) if self.params.record == "executed" else signal
+        if self.params.exits_exempt:
+            exempt = without_new_risk(current, proposed)
+            allowed = np.where(held, exempt, proposed)
+            held = held & ((exempt != proposed) | (proposed == current))
+        else:
+            allowed = np.where(held, current, proposed)
+        idle = held & (allowed == current)
+        recorded = np.where(idle, 0.0, signal) if self.params.record == "executed" else signal
         record = np.concatenate([state[:, 1:], recorded[:, None]], axis=1)
         return GuardVerdict(allowed, held.astype(np.int8), record)

@@ -129,6 +129,7 @@ class PaperTrader:
             The equity before that decision.
         """
         self.execution.broker.open(self._tail.market, bars_left)
+        self._setting.desk.attend()
         self._setting.desk.reset(np.array([0]))
         self.loop = DecisionLoop(self._policy, self._setting.desk, self.execution, self._setting.account_columns)
         self.loop.decide()

@@ -21,8 +21,10 @@ from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
 from seawall.evaluation.ablation_page import render_ablation
 from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk
 from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.guards.contradictions import refuse_contradictions
 from seawall.guards.registry import GUARDS, guard
 from seawall.recipes.agent_checks import shown_guards
+from seawall.recipes.assembly import Parts
 from seawall.recipes.experiment import worker_count
 from seawall.recipes.files import parse_yaml
 from seawall.recipes.judging import Case, OpenedCase, open_case
@@ -68,9 +70,15 @@ class Ablation:
             raise ConfigError(f"the run's recipe has no guard; name one with --guard, out of {', '.join(GUARDS)}")
         return dict(sorted(made.items(), key=lambda item: not _made(*item).may_block_exit))
 
-    def guards(self) -> tuple[Guard, ...]:
-        """Return the guards, freshly made, in the order of the chain."""
-        return tuple(_made(name, settings) for name, settings in self.settings().items())
+    def guards(self, parts: Parts) -> tuple[Guard, ...]:
+        """Return the guards, freshly made with what is known of the run, in the order of the chain.
+
+        Raises:
+            ConfigError: As `settings`; or guards contradict each other, or the run lacks what one needs to know.
+        """
+        made = tuple(parts.guard(name, GUARDS[name].params(**settings)) for name, settings in self.settings().items())
+        refuse_contradictions(made, parts.dataset.market.timeframe)
+        return made
 
     def variants(self) -> tuple[Variant, ...]:
         """Return every choice of the guards."""
@@ -130,6 +138,7 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     """
     settings, variants = ablation.settings(), ablation.variants()
     opened = open_case(ablation.case)
+    ablation.guards(opened.parts)
     folder = ablation.folder()
     files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in policies_of(opened)}
     waiting = [name for name, path in files.items() if not path.is_file()]
@@ -150,8 +159,8 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
 
 def _walk_policy(ablation: Ablation, name: str, path: str, channel: Channel) -> None:
     """Walk one policy of a run and keep its ledgers; called in a process of its own."""
-    guards, variants = ablation.guards(), ablation.variants()
-    opened = open_case(ablation.case)
+    variants, opened = ablation.variants(), open_case(ablation.case)
+    guards = ablation.guards(opened.parts)
     course = course_of(opened, guards, opened.rows, opened.recipe.costs)
     total = len(course.rows) - 1
 

@@ -21,6 +21,7 @@ from seawall.simulator.actions.registry import ACTION_SCHEMES, action_scheme
 _ON_ENCODERS = ("ppo", "replay_ppo", "exact")
 
 if TYPE_CHECKING:
+    from seawall.core.protocols import GuardFacts
     from seawall.guards.chain import GuardChain
     from seawall.recipes.schema import Recipe
 
@@ -53,16 +54,24 @@ def network_params(recipe: Recipe) -> NetworkParams:
     return NETWORKS[recipe.network["kind"]][0](**settings_of(recipe.network))
 
 
-def fresh_guards(recipe: Recipe) -> GuardChain | None:
-    """Return a new chain of a recipe's guards, or None without any."""
+def fresh_guards(recipe: Recipe, facts: GuardFacts | None = None) -> GuardChain | None:
+    """Return a new chain of a recipe's guards, or None without any.
+
+    Args:
+        recipe: Names the guards.
+        facts: What is known of the run; without it the chain tells its names and states, and some guards cannot judge.
+
+    Raises:
+        ConfigError: Guards stand in a wrong order or contradict each other, or the run lacks what one needs to know.
+    """
     named = [(name, GUARDS[name].params(**settings)) for name, settings in recipe.guards.items()]
-    return guard_chain(named) if named else None
+    return guard_chain(named, facts) if named else None
 
 
 def shown_guards(recipe: Recipe) -> tuple[str, ...]:
     """Return the columns of the guards' state that a decision sees."""
     guards = fresh_guards(recipe)
-    return guards.state_names if guards is not None and recipe.environment.guard_columns else ()
+    return guards.shown_names if guards is not None and recipe.environment.guard_columns else ()
 
 
 def check_stages(recipe: Recipe) -> None:

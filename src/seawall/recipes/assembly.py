@@ -9,12 +9,14 @@ from typing import Any
 from seawall.agents.bundle import Bundle, check_compatible
 from seawall.agents.state import load_weights
 from seawall.core.market import Market, RowRange
-from seawall.core.protocols import ActionScheme, Policy
+from seawall.core.params import Params
+from seawall.core.protocols import ActionScheme, Guard, Policy
 from seawall.evaluation.evaluate import Setting
 from seawall.evaluation.validation import segment_growth, segments_of
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
 from seawall.guards.chain import GuardChain
+from seawall.guards.registry import guard
 from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.registry import NetworkShape
 from seawall.recipes.agent_checks import fresh_guards, shown_guards
@@ -68,7 +70,11 @@ class Parts:
 
     def guards(self) -> GuardChain | None:
         """Return a fresh chain of guards, or None without any."""
-        return fresh_guards(self.recipe)
+        return fresh_guards(self.recipe, self.dataset.guard_facts)
+
+    def guard(self, name: str, params: Params) -> Guard:
+        """Return a registered guard that knows what is known of the run."""
+        return guard(name, params, self.dataset.guard_facts)
 
     def desk(self, n: int) -> Desk:
         """Return a fresh decision desk for n accounts."""

@@ -14,7 +14,7 @@ from seawall.core.bars import OPTIONAL_COLUMNS, bars_digest, from_milliseconds, 
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import read_json, write_json
 from seawall.core.market import Market
-from seawall.core.protocols import FeatureSet
+from seawall.core.protocols import FeatureSet, GuardFacts
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
 from seawall.features.cache.cache import cached_features
@@ -68,6 +68,11 @@ class Dataset:
         if market.content_hash() != saved["facts"]["market_hash"]:
             raise DataError(f"market {run.market} is not the one the run was made with: its content hash differs")
         return cls(market, Split.from_dict(saved["split"]), Scaler.from_dict(saved["scaler"]), saved["facts"])
+
+    @property
+    def guard_facts(self) -> GuardFacts:
+        """What guards are told of the run when they are put together."""
+        return GuardFacts(self.market.timeframe, self.market.feature_names, self.scaler.training_range)
 
     def dates(self) -> dict[str, dict[str, Any]]:
         """Return the first and last bar of training, validation and test, and how many bars each has."""

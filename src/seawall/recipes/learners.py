@@ -25,7 +25,7 @@ from seawall.nets.heads import ActorCritic
 from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.q_network import QNetwork, build_q_network
 from seawall.nets.registry import build_network
-from seawall.recipes.agent_checks import agent_params, fresh_guards, network_params
+from seawall.recipes.agent_checks import agent_params, network_params
 from seawall.training.device import resolve_device
 from seawall.training.rl import Learner
 
@@ -60,7 +60,7 @@ def training_env(parts: Parts, n_envs: int, seed: int) -> TradingVectorEnv:
         n_envs,
         parts.scheme,
         params=EnvironmentParams(**episodes, costs=recipe.costs, simulator=recipe.simulator),
-        guards=fresh_guards(recipe),
+        guards=parts.guards(),
         seed=seed,
     )
 

@@ -161,7 +161,7 @@ def _first_row(case: PaperCase, parts: Parts, found: Checked, columns: FeatureSe
     times, dataset, name = timestamps_ms(found.bars), parts.dataset, found.origin["reference"]
     wanted = int(dataset.market.timestamps[dataset.split.test.start]) if case.start == FROM_TEST else moment_ms(case.start)
     row = int(np.searchsorted(times, wanted, side="left"))
-    warmup, window = columns.warmup_on(found.timeframe), parts.recipe.environment.window
+    warmup, window = columns.warmup_on(found.timeframe), _rows_seen(parts)
     needed = warmup + window - 1
     later = (
         f"the first that can be decided at is {iso_ms(int(times[needed]))}" if needed < len(times) - 1 else "it has too few bars"
@@ -169,7 +169,7 @@ def _first_row(case: PaperCase, parts: Parts, found: Checked, columns: FeatureSe
     if row < needed:
         raise DataError(
             f"{name} has {row} bars before {iso_ms(wanted)}, from which on decisions are wanted; needed: {needed} "
-            f"({warmup} to warm up, {window - 1} for the window). Of {len(times)} bars, {later}: --from names another moment"
+            f"({warmup} to warm up, {window - 1} for the window and the guards). Of {len(times)} bars, {later}: --from names another moment"
         )
     if row > len(times) - 2:
         raise DataError(
@@ -179,12 +179,18 @@ def _first_row(case: PaperCase, parts: Parts, found: Checked, columns: FeatureSe
     return row
 
 
+def _rows_seen(parts: Parts) -> int:
+    """Return how many rows a decision looks at: the policy's window, or more where a guard reads more bars."""
+    guards = parts.guards()
+    return max(parts.recipe.environment.window, 0 if guards is None else guards.lookback)
+
+
 def _traded(
     parts: Parts, bundle: Bundle, bars: tuple[Checked, int, FeatureSet], on_progress: Callable[[int, int], Any]
 ) -> tuple[Ledger, Replayed]:
     """Trade over the bars as they close."""
     found, first, columns = bars
-    recipe, window = parts.recipe, parts.recipe.environment.window
+    recipe, window = parts.recipe, _rows_seen(parts)
     ensemble, _members = parts.policies(bundle)
     feed = ReplayFeed(found.bars, first - window + 1, columns.requires)
     scaler = Scaler.from_dict(bundle.manifest["scaler"])
@@ -239,7 +245,7 @@ def _notes(case: PaperCase, parts: Parts, found: Checked, first: int, columns: F
         )
     if case.source == OWN and bars_digest(found.bars, parts.recipe.features.columns) != own.facts["data_hash"]:
         notes.append("the bars that the recipe names are not those that the run was trained on: they have changed since")
-    looked_back = first - parts.recipe.environment.window + 2
+    looked_back = first - _rows_seen(parts) + 2
     needed = rows_for_live(columns, found.timeframe)
     if looked_back < needed and times[0] != own.market.timestamps[0]:
         notes.append(

@@ -23,7 +23,7 @@ from seawall.market.synthetic.known import PlantedEdgeParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
-from seawall.recipes.agent_checks import AGENTS, check_stages
+from seawall.recipes.agent_checks import AGENTS, check_stages, fresh_guards
 from seawall.recipes.files import MAIN, ROLE, load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
@@ -268,6 +268,7 @@ class Recipe(RecipeRules):
         feature_set(self.features)
         feature_codes(self.environment.account_columns)
         scheme = self.environment.action_scheme()
+        fresh_guards(self)
         AGENTS[self.agent["kind"]].check(self)
         check_stages(self)
         levels = scheme.levels

@@ -10,6 +10,8 @@ from numba import njit
 
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
+from seawall.core.market import Market
+from seawall.core.protocols import Holding
 from seawall.simulator.kernel.layout import (
     ENTRY_PRICE,
     EQUITY,
@@ -56,6 +58,8 @@ class AccountView:
         peak_equity: Highest mark of the episode, float64, shape (N,).
         timestamps: Opening times of the market's rows, int64, shape (T,).
         row: Row of the bar that has just closed, int64, shape (N,).
+        market: The bars; None for guards that read none.
+        holding: What is held at that close; None likewise.
     """
 
     target: np.ndarray
@@ -63,6 +67,8 @@ class AccountView:
     peak_equity: np.ndarray
     timestamps: np.ndarray
     row: np.ndarray
+    market: Market | None = None
+    holding: Holding | None = None
 
     @property
     def timestamp_ms(self) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from seawall.core.errors import DataError
+from seawall.core.past import PastBars
 from seawall.core.protocols import ActionScheme, GuardContext, Intent, OrderTerms
 from seawall.simulator.accounts import AccountView
 from seawall.simulator.actions.lookup import Lookup
@@ -43,6 +45,16 @@ class Guards(Protocol):
     @property
     def state_names(self) -> tuple[str, ...]:
         """Names of the K state columns."""
+        ...
+
+    @property
+    def shown_names(self) -> tuple[str, ...]:
+        """Names of the state columns that a policy may see, in the order of `state_names`."""
+        ...
+
+    @property
+    def reads_votes(self) -> bool:
+        """Whether a guard reads the votes of an ensemble's members."""
         ...
 
     def initial_state(self, n: int) -> np.ndarray:
@@ -85,8 +97,8 @@ class Desk:
 
     Attributes:
         scheme: The action scheme.
-        state: The guards' state, float64, shape (N, K), to be appended to the account row.
-        state_names: Names of the K columns that a policy sees; none where the state is not shown.
+        state: The guards' state, float64, shape (N, K).
+        state_names: Names of the columns of it that a policy sees in its account row; none where the state is not shown.
         illegal_moves: Actions of the episode that made no sense in the position held and did nothing, int64, shape (N,).
     """
 
@@ -102,7 +114,10 @@ class Desk:
         self.scheme = scheme
         self._guards = guards
         self._n = n
-        self.state_names: tuple[str, ...] = guards.state_names if guards is not None and show_guards else ()
+        self.state_names: tuple[str, ...] = guards.shown_names if guards is not None and show_guards else ()
+        self._shown = [] if guards is None else [guards.state_names.index(name) for name in self.state_names]
+        self._clock: Callable[[], int] | None = None
+        self._attended = False
         self.state = np.zeros((n, 0)) if guards is None else guards.initial_state(n)
         self.illegal_moves = np.zeros(n, dtype=np.int64)
         table = scheme.table()
@@ -110,19 +125,39 @@ class Desk:
 
     def beside(self, n: int, scheme: ActionScheme | None = None, *, guarded: bool = True) -> Desk:
         """Return a fresh desk for n accounts, with another scheme where one is given, and the same guards or none."""
-        return Desk(self.scheme if scheme is None else scheme, self._guards if guarded else None, n)
+        kept = self._guards if guarded else None
+        return Desk(self.scheme if scheme is None else scheme, kept, n, show_guards=bool(self.state_names))
+
+    def attend(self, clock: Callable[[], int] | None = None) -> None:
+        """Say that from now on decisions are those of paper or live, into which an operator may step.
+
+        Args:
+            clock: Returns the time of day in milliseconds UTC; None where recorded bars are told.
+        """
+        self._attended, self._clock = True, clock
+
+    @property
+    def shown_state(self) -> np.ndarray:
+        """The columns of the state that a policy sees, float64, in the order of `state_names`."""
+        return self.state if len(self._shown) == self.state.shape[1] else self.state[:, self._shown]
 
     @property
     def guarded(self) -> bool:
         """Whether guards judge the proposals."""
         return self._guards is not None
 
-    def decide(self, actions: np.ndarray, view: AccountView) -> Decision:
+    @property
+    def reads_votes(self) -> bool:
+        """Whether a guard reads the votes of an ensemble's members."""
+        return bool(getattr(self._guards, "reads_votes", False))
+
+    def decide(self, actions: np.ndarray, view: AccountView, votes: np.ndarray | None = None) -> Decision:
         """Decide for every account.
 
         Args:
             actions: The policy's output in the scheme's numbering, shape (N,).
             view: The accounts, marked at the close at which the decision is taken.
+            votes: What each of M members of an ensemble would do, in the same numbering, shape (N, M); None of other policies.
 
         Raises:
             InvariantError: An action is not in the numbering, or a guard breaks the law of the chain.
@@ -135,8 +170,7 @@ class Desk:
         if self._guards is None:
             none = np.zeros(self._n, dtype=np.int8)
             return Decision(intent, intent.target, none, none, intent.signal, intent.terms)
-        context = GuardContext(intent.signal, view.timestamp_ms, view.equity, view.peak_equity)
-        ruled = self._guards.apply(view.target, intent.target, context, self.state)
+        ruled = self._guards.apply(view.target, intent.target, self._context(intent, view, votes), self.state)
         self.state = ruled.state
         done = np.sign(ruled.allowed - view.target).astype(np.int8)
         signal = np.where(ruled.guard_code == 0, intent.signal, done)
@@ -144,6 +178,23 @@ class Desk:
         if terms is not None:
             terms = terms._replace(limit=np.where(ruled.allowed == intent.target, terms.limit, 0.0))
         return Decision(intent, ruled.allowed, ruled.guard_code, ruled.reason, signal, terms)
+
+    def _context(self, intent: Intent, view: AccountView, votes: np.ndarray | None) -> GuardContext:
+        """Return what the guards may look at."""
+        asked = None
+        if votes is not None and self._guards is not None and self._guards.reads_votes:
+            asked = np.stack([self.scheme.intent(member, view.target).target for member in votes.T], axis=1)
+        return GuardContext(
+            signal=intent.signal,
+            timestamp_ms=view.timestamp_ms,
+            equity=view.equity,
+            peak_equity=view.peak_equity,
+            past=None if view.market is None else PastBars(view.market, view.row),
+            holding=view.holding,
+            votes=asked,
+            wall_clock_ms=None if self._clock is None else self._clock(),
+            attended=self._attended,
+        )
 
     def reset(self, indices: np.ndarray) -> None:
         """Give some accounts the guards' initial state, at the start of an episode.

@@ -40,4 +40,4 @@ class AccountObserver:
         """Write the account rows into the first A columns of a float32 array of shape (N, at least A); see `rows`."""
         simulator.fill_account_rows(self._codes, out)
         if len(self._desk.state_names):
-            out[:, len(self._codes) : len(self.names)] = self._desk.state
+            out[:, len(self._codes) : len(self.names)] = self._desk.shown_state

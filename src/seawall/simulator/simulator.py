@@ -9,7 +9,7 @@ import numpy as np
 
 from seawall.core.errors import ConfigError, DataError, InvariantError
 from seawall.core.market import Market, RowRange
-from seawall.core.protocols import OrderTerms
+from seawall.core.protocols import Holding, OrderTerms
 from seawall.simulator import accounts, judged
 from seawall.simulator.accounts import AccountView, feature_codes, fill_account_rows
 from seawall.simulator.compiled import heed_sources, ready_call
@@ -293,7 +293,8 @@ class Simulator:
     def view(self) -> AccountView:
         """Return what the decision desk reads, without copying the accounts."""
         target = self.target if self._delay is None else self._delay.target
-        return AccountView(target, self.equity, self.peak_equity, self.market.timestamps, self.row)
+        holding = Holding(self.quantity, self.entry_price, self.held_bars)
+        return AccountView(target, self.equity, self.peak_equity, self.market.timestamps, self.row, self.market, holding)
 
     def account_rows(self, columns: tuple[str, ...]) -> np.ndarray:
         """Return named account features, known at the close of `row`.

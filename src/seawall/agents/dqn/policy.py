@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from seawall.core.errors import ConfigError
-from seawall.core.protocols import Observation
+from seawall.core.protocols import VOTES, Observation
 from seawall.nets.q_network import QNetwork
 from seawall.nets.windows import ObservedWindows
 
@@ -32,7 +32,11 @@ class QPolicy:
         """
         self.network, self.window, self.device = network.to(device), window, torch.device(device)
         self.generator = generator
-        self._windows = ObservedWindows(window)
+        self._windows: Callable[[Observation], torch.Tensor] = ObservedWindows(window)
+
+    def see_through(self, windows: Callable[[Observation], torch.Tensor]) -> None:
+        """Take the windows of observations from now on from what is given."""
+        self._windows = windows
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the action of highest value in each environment, or now and then a random one.
@@ -79,10 +83,13 @@ class QEnsemble:
         """Choose as `QPolicy.act` does, by the members' mean values.
 
         Returns:
-            Actions, int64, shape (N,); and ``values``, float32, shape (N, n_actions).
+            Actions, int64, shape (N,); ``values``, float32, shape (N, n_actions); and ``votes``, what each member would do alone,
+            int64, shape (N, M).
         """
-        values = np.mean([member.values(observation) for member in self.members], axis=0)
-        return choose_by_value(values, deterministic, self.generator), {"values": values}
+        each = [member.values(observation) for member in self.members]
+        values = np.mean(each, axis=0)
+        votes = np.stack([one.argmax(1) for one in each], axis=1)
+        return choose_by_value(values, deterministic, self.generator), {"values": values, VOTES: votes}
 
 
 def choose_by_value(values: np.ndarray, deterministic: bool, generator: np.random.Generator | None) -> np.ndarray:

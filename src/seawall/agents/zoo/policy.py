@@ -12,7 +12,7 @@ from seawall.agents.memory import Remembering, RememberingMembers
 from seawall.agents.policy import choose, choose_number
 from seawall.agents.zoo.network import ZooNetwork
 from seawall.core.errors import ConfigError
-from seawall.core.protocols import Observation
+from seawall.core.protocols import VOTES, Observation
 from seawall.nets.windows import ObservedWindows
 
 
@@ -100,13 +100,18 @@ class ZooEnsemble(RememberingMembers[ZooPolicy]):
 def _decided(
     members: Sequence[ZooPolicy], observation: Observation, deterministic: bool, generator: np.random.Generator | None
 ) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
-    """Return the actions of members together, and their details."""
+    """Return the actions of members together, and their details: of several members also what each would do alone."""
     scores = [member.scores(observation) for member in members]
     algorithm = members[0].network.algorithm
     if algorithm == "SAC":
         means, spreads = [each[:, 0] for each in scores], [each[:, 1] for each in scores]
-        return choose_number(means, spreads, deterministic, generator), {"spread": np.mean(spreads, axis=0)}
-    mean = np.mean(scores, axis=0)
+        told = {"spread": np.mean(spreads, axis=0), **_votes([np.tanh(mean) for mean in means])}
+        return choose_number(means, spreads, deterministic, generator), told
+    mean, votes = np.mean(scores, axis=0), _votes([each.argmax(1) for each in scores])
     if algorithm in ("DQN", "QRDQN"):
-        return choose_by_value(mean, deterministic, generator), {"values": mean}
-    return choose(mean, deterministic, generator), {"probabilities": mean}
+        return choose_by_value(mean, deterministic, generator), {"values": mean, **votes}
+    return choose(mean, deterministic, generator), {"probabilities": mean, **votes}
+
+
+def _votes(alone: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    return {VOTES: np.stack(alone, axis=1)} if len(alone) > 1 else {}

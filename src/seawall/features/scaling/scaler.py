@@ -51,6 +51,7 @@ class Scaler:
         scale: float64, shape (F,), above 0.
         fitted_rows: First, and one past the last, row it was fitted on.
         unscaled: Columns that pass as they are, neither scaled nor clipped: their file holds them scaled already.
+        seen: Lowest and highest value of each unscaled column in those rows, float64, shape (2, F); None where it was not kept.
     """
 
     kind: ScalingKind
@@ -59,6 +60,7 @@ class Scaler:
     scale: np.ndarray
     fitted_rows: tuple[int, int]
     unscaled: tuple[str, ...] = ()
+    seen: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse a scaler that is not whole."""
@@ -67,6 +69,8 @@ class Scaler:
             raise DataError(f"scaler kind {self.kind!r} is unknown; allowed: {', '.join(CLIP)}")
         if self.offset.shape != shape or self.scale.shape != shape:
             raise DataError(f"scaler has {shape[0]} columns, offsets {self.offset.shape} and scales {self.scale.shape}")
+        if self.seen is not None and (self.seen.shape != (2, *shape) or not (self.seen[0] <= self.seen[1]).all()):
+            raise DataError(f"scaler has {shape[0]} columns, and a training range of shape {self.seen.shape} that is none")
         if not (np.isfinite(self.offset).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
             raise DataError("scaler has an offset that is not finite, or a scale that is not above 0")
         passed = self._passed()
@@ -101,7 +105,8 @@ class Scaler:
         offset, scale = offset_and_scale(training, kind)
         passed = np.isin(columns, unscaled)
         offset[passed], scale[passed] = 0.0, 1.0
-        return cls(kind, tuple(columns), offset, scale, (start, stop), tuple(unscaled))
+        seen = np.stack([training.min(axis=0), training.max(axis=0)])
+        return cls(kind, tuple(columns), offset, scale, (start, stop), tuple(unscaled), seen)
 
     def transform(self, block: np.ndarray, columns: Sequence[str] | None = None) -> np.ndarray:
         """Scale and clip; NaN (a warm-up) stays NaN.
@@ -142,6 +147,14 @@ class Scaler:
         low[passed], high[passed] = CLIP["none"]
         return np.clip(scaled, low, high)
 
+    @property
+    def training_range(self) -> np.ndarray | None:
+        """Lowest and highest scaled value of each column in the training rows, float64, shape (2, F); None where not kept.
+
+        They are rounded as the scaled rows are, so that no training row lies outside.
+        """
+        return None if self.seen is None else self.transform(self.seen).astype(np.float64)
+
     def require_columns(self, columns: Sequence[str]) -> None:
         """Refuse columns that differ from the scaler's in name, number or order.
 
@@ -164,6 +177,7 @@ class Scaler:
             "scale": self.scale.tolist(),
             "fitted_rows": list(self.fitted_rows),
             "unscaled": list(self.unscaled),
+            "seen": None if self.seen is None else self.seen.tolist(),
         }
 
     @classmethod
@@ -178,7 +192,8 @@ class Scaler:
             start, stop = (int(row) for row in value["fitted_rows"])
             columns = tuple(cast("list[str]", value["columns"]))
             unscaled = tuple(cast("list[str]", value.get("unscaled", [])))
-            return cls(value["kind"], columns, offset, scale, (start, stop), unscaled)
+            seen = None if value.get("seen") is None else np.asarray(value["seen"], dtype=np.float64)
+            return cls(value["kind"], columns, offset, scale, (start, stop), unscaled, seen)
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"scaler cannot be read: {type(error).__name__}: {error}") from error
 
