@@ -2,63 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from seawall.cli import options
-from seawall.cli.output import number, out, percent, print_json, share, table
-from seawall.core.errors import DataError
+from seawall.cli.output import out, print_json, table
+
+_ACROSS = 4
+"""Runs that fit beside each other; more come below."""
 
 
 def compare(
-    references: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs: folders, beginnings of names, or latest.")],
+    references: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs or walk-forwards: folders, beginnings of names, or latest.")
+    ],
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="The page to write; RUNS/compare/<hash>.html if not given.")
+    ] = None,
     runs: options.Runs = options.RUNS,
     json: options.Json = False,
 ) -> None:
-    """Put judged runs side by side; those over other bars or costs are marked, since they cannot be compared.
+    """Put judged runs, portfolios and walk-forwards side by side: figures, paired tests, and the settings that differ.
+
+    Runs over other bars, markets or costs are marked, and not tested against each other, since they cannot be compared. A page
+    with their equity curves is written too.
 
     Examples:
         seawall compare 20261120T1530 20261120T1610
-    """
-    from seawall.core.run_folder import RunFolder
-    from seawall.evaluation.compare import compare as side_by_side
-    from seawall.evaluation.judge import Judgement
 
-    found = [RunFolder.find(runs, reference) for reference in references]
-    for run in found:
-        if not run.metrics.is_file():
-            raise DataError(f"run {run.path} is not judged; judge it with: seawall backtest {run.path}")
-    rows = side_by_side({str(run.path): Judgement.read(run.metrics) for run in found})
+        seawall compare latest runs/walkforward/20261121T0900-1f2e3d4c --page both.html --json
+    """
+    from seawall.evaluation.compare import compared
+    from seawall.evaluation.compare_page import render_comparison
+    from seawall.recipes.compared import contenders_of, page_of
+
+    contenders = contenders_of(references, runs)
+    document = compared(contenders)
+    written = render_comparison(document, contenders, page or page_of(contenders, runs))
     if json:
-        print_json({"runs": rows})
-        return
-    columns = ("run", "recipe", "market", "seeds", "return", "Sharpe", "drawdown", "bps a bar", "break-even", "verdict")
-    out.print(
-        table(
-            "",
-            columns,
-            [
-                (
-                    f"{Path(row['run']).name}{'' if row['comparable'] else ' *'}",
-                    row["recipe"],
-                    f"{row['symbol']} {row['timeframe']}",
-                    row["seeds"],
-                    percent(row["total_return"], 1),
-                    number(row["sharpe"]),
-                    share(row["max_drawdown"]),
-                    f"{_bps(row['mean_log_return_low'])} … {_bps(row['mean_log_return_high'])}",
-                    number(row["break_even"]),
-                    row["verdict"],
-                )
-                for row in rows
-            ],
-        )
-    )
+        print_json({**document, "page": str(written)})
+    else:
+        _tell(document)
+        out.print(f"\nPage: {written}", soft_wrap=True, markup=False)
+
+
+def _tell(document: Mapping[str, Any]) -> None:
+    from seawall.evaluation.compare_words import difference_cells, figure_lines, numbers_of, setting_words
+
+    rows: Sequence[Mapping[str, Any]] = document["runs"]
+    short = numbers_of(rows)
+    for name, number in short.items():
+        out.print(f"{number}: {name}", markup=False)
+    for start in range(0, len(rows), _ACROSS):
+        some = rows[start : start + _ACROSS]
+        lines = [(line.label, *line.cells) for line in figure_lines(some)]
+        out.print()
+        out.print(table("", ("", *(short[row["run"]] for row in some)), lines))
     if not all(row["comparable"] for row in rows):
         out.print("* other bars, market or costs than the first run's: not comparable with it")
-
-
-def _bps(value: float | None) -> str:
-    return number(None if value is None else 1e4 * value)
+    if document["differences"]:
+        title = f"mean net log return, bar by bar, with {100 * document['confidence']:g} % intervals"
+        shown = [difference_cells(row, short) for row in document["differences"]]
+        out.print()
+        out.print(table(title, ("pair", "difference", "interval", "p (adjusted)", ""), shown))
+    if len(rows) > 1 and not document["settings"]:
+        out.print("\nThe recipes are the same but for their names and bars.")
+    elif document["settings"]:
+        settings = [(row["setting"], *(setting_words(value) for value in row["values"])) for row in document["settings"]]
+        out.print()
+        out.print(table("settings that differ", ("setting", *short.values()), settings))
