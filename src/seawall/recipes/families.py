@@ -129,6 +129,11 @@ def _recorded(run: RunFolder, data_root: Path, source: str) -> tuple[PortfolioPa
     parts = portfolio_run.parts_of(run)
     own = parts.data.dataset
     if source == OWN:
+        if own.split.more_test:
+            raise DataError(
+                f"run {run.path} is judged on {len(own.split.tests)} test ranges, chained, and bars between them are no replay of that; "
+                "allowed: other bars"
+            )
         return parts, own.split.test
     symbols = ",".join(parts.data.panel.symbols)
     changed = apply_overrides(parts.recipe.model_dump(mode="json"), [f"data={source}", f"data.symbols=[{symbols}]"])
