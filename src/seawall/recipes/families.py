@@ -131,7 +131,7 @@ def _recorded(run: RunFolder, data_root: Path, source: str) -> tuple[PortfolioPa
     if source == OWN:
         if own.split.more_test:
             raise DataError(
-                f"run {run.path} is judged on {len(own.split.tests)} test ranges, chained, and bars between them are no replay of that; "
+                f"run {run.path} is judged on {len(own.split.tests)} test ranges, chained, which cannot be replayed as one; "
                 "allowed: other bars"
             )
         return parts, own.split.test
