@@ -161,4 +161,15 @@ def test_the_figures_show_the_shares_of_the_groups():
         assert sum(draw(found).data[0].y) == pytest.approx(100.0 * found["total"]["share"])
     parts = cost_parts_figure(found).data[0]
     assert sum(parts.y[:-1]) == pytest.approx(parts.y[-1])
-    assert guard_effect_figure(ledger, world.prices).data[0].y[-1] == pytest.approx(100.0 * found["guards"]["effect"], rel=1e-5)
+    assert guard_effect_figure(found).data[0].y[-1] == pytest.approx(100.0 * found["guards"]["effect"], rel=1e-5)
+
+
+def test_of_many_interventions_those_of_the_largest_effects_are_listed_and_all_are_counted():
+    world = random_market(10, 601)
+    ledger = guarded(exposures_ledger(world, [0] * 600), [1.0] * 600)
+    found = attribution(ledger, Surroundings(prices=world.prices))["guards"]
+    moves = np.abs(world.prices[1:, 3] / world.prices[1:, 0] - 1.0)
+    assert (found["interventions"], len(found["places"])) == (600, 200)
+    assert min(abs(place["effect"]) for place in found["places"]) > np.sort(moves)[300]
+    assert found["course"]["saved"][-1] == pytest.approx(found["effect"])
+    assert found["course"]["timestamps_ms"][-1] == world.timestamps[-1]

@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from arch.bootstrap import StationaryBootstrap
 
+from seawall.evaluation import resampling
 from seawall.evaluation.bootstrap import MEASURES, BootstrapParams, mean_block_bars, resample
 from seawall.evaluation.metrics import max_drawdown, sharpe, sortino
+from seawall.evaluation.resampling import resampled_sums
 
 YEAR = 8_766.0
 PARAMS = BootstrapParams(n_resamples=400)
@@ -66,6 +69,33 @@ def test_figures_of_a_resample_are_those_of_the_metrics():
         assert named["sharpe"][number] == pytest.approx(sharpe(simple, YEAR).value, rel=1e-9)
         assert named["sortino"][number] == pytest.approx(sortino(simple, YEAR).value, rel=1e-9)
         assert named["total_return"][number] == pytest.approx(np.prod(1.0 + simple) - 1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("block", [1, 7, 40])
+def test_resamples_are_those_of_the_reference_and_their_sums_those_of_what_it_drew(block):
+    series = np.stack([normal(20, 400), normal(21, 400) * (np.arange(400) % 3 == 0)])
+    sums = resampled_sums(series, block, 50, np.random.default_rng(5))
+    reference = StationaryBootstrap(block, np.empty(400), seed=np.random.default_rng(5))
+    for number in range(50):
+        for each, log in enumerate(series[:, reference.update_indices()]):
+            simple, path = np.expm1(log), np.cumsum(log)
+            away = simple - np.expm1(series[each]).mean()
+            fall = (path - np.maximum.accumulate(np.maximum(path, 0.0))).min()
+            wanted = [
+                log.sum(),
+                min(fall, 0.0),
+                away.sum(),
+                away @ away,
+                np.square(np.minimum(simple, 0.0)).sum(),
+                abs(simple).max(),
+            ]
+            np.testing.assert_allclose(sums[number, each], wanted, rtol=1e-11, atol=1e-14)
+
+
+def test_the_number_of_threads_changes_no_bit(monkeypatch):
+    many = resample({"a": normal(22), "b": normal(23)}, YEAR, PARAMS).values
+    monkeypatch.setattr(resampling, "_MOST_THREADS", 1)
+    np.testing.assert_array_equal(resample({"a": normal(22), "b": normal(23)}, YEAR, PARAMS).values, many)
 
 
 def test_the_drawdown_of_resamples_holds_the_first_bar():

@@ -196,3 +196,29 @@ def test_a_ruined_policy_is_judged_without_breaking():
     judgement, ledgers = evaluate(Candidates(AlwaysShort(), {0: AlwaysShort()}), doomed, PARAMS, facts())
     assert judgement.document["ensemble"]["total_return"] == -1.0
     assert len(ledgers.ensemble.frame) < len(ledgers.baselines["flat"].frame)
+
+
+def test_a_judgement_tells_where_the_money_came_from(edge):
+    document, ensemble = edge[0].document, edge[1].ensemble
+    found, change = document["attribution"], ensemble.equity_curve()[-1] - ensemble.initial_equity
+    for key in ("by_side", "by_hour", "by_weekday", "by_session", "by_regime", "by_cost"):
+        assert sum(group["net"] for group in found[key]) == pytest.approx(change, abs=1e-6), key
+    guards = found["guards"]
+    assert guards["interventions"] == document["guards"]["interventions"] > 0
+    # The replay starts from the same proposals; what was allowed is what was traded.
+    assert guards["guarded_return"] == pytest.approx(document["ensemble"]["total_return"], rel=1e-12)
+    assert guards["unguarded_return"] != guards["guarded_return"]
+    assert guards["effect"] == pytest.approx(guards["course"]["saved"][-1], rel=1e-12)
+
+
+def test_bars_before_the_test_rows_tell_the_regime_of_its_first_ones():
+    # The rows begin at bar 120 of the series, and a regime needs 191 bars before its own.
+    candidates, setting = edge_world(True, rows=600)
+    found = evaluate(candidates, setting, PARAMS, facts())[0].document["attribution"]["by_regime"]
+    assert {group["name"]: group["bars"] for group in found}["unknown"] == 191 - 120
+
+
+def test_what_is_told_of_guards_and_groups_stays_small(edge):
+    found = edge[0].document["attribution"]
+    assert len(found["guards"]["course"]["saved"]) <= 400 < len(edge[1].ensemble.frame)
+    assert len(json.dumps(found, indent=2)) < 120_000

@@ -15,6 +15,7 @@ from seawall.evaluation.evaluate import evaluate
 from seawall.evaluation.figures import equity_figure, price_figure
 from seawall.evaluation.page import number
 from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.phrases import percent, rival_title
 from seawall.evaluation.report import render_report, report_html
 
 PARAMS = EvaluationParams.model_validate({"bootstrap": {"n_resamples": 200}})
@@ -60,7 +61,11 @@ def test_the_verdict_comes_before_the_figures(judged, page):
 
 def test_every_figure_has_its_place_and_its_data(page):
     places = set(re.findall(r'id="(plot-\w+)"', page))
-    assert places == {f"plot-{name}" for name in ("equity", "intervals", "price", "exposure", "costs", "stress")}
+    names = (
+        "equity", "intervals", "price", "exposure", "costs", "stress", "guards", "side", "hour", "weekday", "session", "regime",
+        "cost_parts",
+    )  # fmt: skip
+    assert places == {f"plot-{name}" for name in names}
     specs = re.findall(r'<script type="application/json" class="figure" data-target="([\w-]+)">(.*?)</script>', page, flags=re.S)
     assert {target for target, _spec in specs} == places
     assert all(json.loads(spec)["data"] for _target, spec in specs)
@@ -92,6 +97,41 @@ def test_a_run_without_guards_warnings_or_data_is_shown(judged):
     document["guards"] = {"decisions": 5, "interventions": 0, "by_reason": []}
     page = report_html(replace(judged[0], document=document), judged[1], "")
     assert "The run had no guards." in page
+
+
+def test_a_judgement_made_before_there_was_an_attribution_has_the_rest_of_its_page(judged):
+    document = {key: value for key, value in judged[0].document.items() if key != "attribution"}
+    page = own(report_html(replace(judged[0], document=document), judged[1], ""))
+    assert "Where the money came from" not in page
+    assert '<td class="right">' in page.split("<h3>Guards</h3>")[1].split("</table>")[0]
+    assert "together, of equity" not in page
+
+
+def test_the_page_tells_what_each_guard_saved_or_cost(judged, page):
+    found = judged[0].document["attribution"]["guards"]
+    [line] = found["by_reason"]
+    table = page.split("<h3>Guards</h3>")[1].split("</table>")[0]
+    for told in (line["saved"], line["cost"], line["effect"]):
+        assert f'<td class="right">{percent(told, 2)}</td>' in table
+    assert f"make {percent(found['unguarded_return'])} instead of {percent(found['guarded_return'])}" in own(page)
+
+
+def test_no_two_rivals_are_drawn_alike_and_none_as_the_ensemble(judged):
+    drawn = [trace for trace in equity_figure(judged[1]).data if trace.showlegend and trace.name != "each seed"]
+    looks = [(trace.line.color, trace.line.dash or "solid") for trace in drawn]
+    assert len(looks) == len(judged[1].baselines) + 1 == len(set(looks))
+    ensemble = drawn[-1]
+    assert ensemble.name == "ensemble"
+    assert sum(trace.line.color == ensemble.line.color for trace in drawn) == 1
+    assert all(trace.line.width <= 0.5 * ensemble.line.width for trace in drawn[:-1])
+
+
+def test_the_strongest_rivals_are_shown_at_first_and_the_others_wait_in_the_legend(judged):
+    figure, ledgers = equity_figure(judged[1]), judged[1]
+    hidden = {trace.name for trace in figure.data if trace.visible == "legendonly"}
+    ends = sorted(ledgers.baselines, key=lambda name: -ledgers.baselines[name].column("equity")[-1])
+    assert not {rival_title(name) for name in (*ends[:3], "flat", "buy_and_hold")} & hidden
+    assert len(hidden) >= len(ends) - 6
 
 
 def test_a_policy_that_never_traded_is_shown(judged):

@@ -47,6 +47,11 @@ class NetworkPolicy(Remembering):
         """Take the windows of observations from now on from what is given."""
         self._windows = windows
 
+    @property
+    def sees_the_market(self) -> bool:
+        """Whether windows are those of the observation's market as it is, and not made of them by something else."""
+        return type(self._windows) is ObservedWindows
+
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Choose the likeliest action of each environment, or a sampled one.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -60,28 +60,59 @@ def attribution(ledger: Ledger, surroundings: Surroundings | None = None) -> dic
     """
     around = Surroundings() if surroundings is None else surroundings
     trades = round_trips(ledger)
+    held = ledger.column("quantity") != 0.0
     opened = np.bincount(trades.opened, minlength=len(ledger.frame))
-    earned = pd.DatetimeIndex(ledger.frame["next_timestamp"]).tz_convert("UTC")
-    hours = np.asarray(earned.hour, dtype=np.int64)
-    weekdays = np.asarray(earned.day_of_week, dtype=np.int64)
-    session, names = _sessions(ledger, around)
-    regime = _regimes(ledger, around)
-    grouped = {
-        "by_hour": (hours, [f"{hour:02d}" for hour in range(24)]),
-        "by_weekday": (weekdays, list(DAYS)),
-        "by_session": (session, names),
-        "by_regime": (regime, [*REGIMES, "unknown"]),
-    }
+    total = {**total_of(ledger), "held_bars": int(np.count_nonzero(held)), "trades": len(trades)}
     return {
-        "total": _total(ledger, trades),
+        "total": total,
         "by_side": _by_side(ledger, trades),
-        **{key: _by_bar(ledger, group, labels, opened) for key, (group, labels) in grouped.items()},
-        "by_cost": _by_cost(ledger),
+        **{key: by_bar(ledger, group, held, opened) for key, group in clock_groups(ledger, around.sessions).items()},
+        "by_regime": by_bar(ledger, regime_groups(ledger.column("close"), around), held, opened),
+        "by_cost": cost_parts(ledger),
         "guards": guard_effects(ledger, around.prices, around.replay),
     }
 
 
-def _total(ledger: Ledger, trades: Trades) -> dict[str, Any]:
+class Groups(NamedTuple):
+    """Which group each bar of a ledger belongs to.
+
+    Attributes:
+        places: Place in `names` of each decision's bar, int64, shape (decisions,).
+        names: The groups.
+    """
+
+    places: np.ndarray
+    names: Sequence[str]
+
+
+def clock_groups(ledger: Ledger, sessions: Mapping[str, TradingWindow] = SESSIONS) -> dict[str, Groups]:
+    """Group a ledger's bars by hour, weekday and session, as ``by_hour``, ``by_weekday`` and ``by_session``.
+
+    Args:
+        ledger: One policy's decisions.
+        sessions: Name to window.
+    """
+    earned = pd.DatetimeIndex(ledger.frame["next_timestamp"]).tz_convert("UTC")
+    return {
+        "by_hour": Groups(np.asarray(earned.hour, dtype=np.int64), [f"{hour:02d}" for hour in range(24)]),
+        "by_weekday": Groups(np.asarray(earned.day_of_week, dtype=np.int64), DAYS),
+        "by_session": _sessions(ledger, sessions),
+    }
+
+
+def regime_groups(closes: np.ndarray, around: Surroundings) -> Groups:
+    """Group bars by the regime that was known when their decision was taken.
+
+    Args:
+        closes: Close at which each decision was taken, float64, shape (decisions,).
+        around: Closes before these, and the rule.
+    """
+    found = regimes(np.concatenate([around.closes_before, closes]), around.regime_rule)[len(around.closes_before) :]
+    return Groups(np.where(found == UNKNOWN, len(REGIMES), found), [*REGIMES, "unknown"])
+
+
+def total_of(ledger: Ledger) -> dict[str, Any]:
+    """Return what a ledger made in all: ``net``, ``gross``, ``costs``, ``share`` and ``bars``."""
     net = float(ledger.column("equity")[-1] - ledger.initial_equity)
     costs = float(ledger.costs().sum())
     return {
@@ -90,18 +121,14 @@ def _total(ledger: Ledger, trades: Trades) -> dict[str, Any]:
         "costs": costs,
         "share": net / ledger.initial_equity,
         "bars": len(ledger.frame),
-        "held_bars": int(np.count_nonzero(ledger.column("quantity"))),
-        "trades": len(trades),
     }
 
 
-def _by_cost(ledger: Ledger) -> list[dict[str, Any]]:
-    """Return the move of prices, each cost with its sign as money, and what was written off."""
-    parts = {
-        "price": float(ledger.column("price_pnl").sum()),
-        **{name: -float(ledger.column(name).sum()) for name in COST_PARTS},
-        "write_off": float(ledger.column("write_off").sum()),
-    }
+def cost_parts(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the move of prices, each cost with its sign as money, and what was written off where a ledger tells it."""
+    parts = {"price": float(ledger.column("price_pnl").sum()), **{name: -float(ledger.column(name).sum()) for name in COST_PARTS}}
+    if "write_off" in ledger.frame:
+        parts["write_off"] = float(ledger.column("write_off").sum())
     return [{"name": name, "net": value, "share": value / ledger.initial_equity} for name, value in parts.items()]
 
 
@@ -126,45 +153,43 @@ def _by_side(ledger: Ledger, trades: Trades) -> list[dict[str, Any]]:
     return groups
 
 
-def _by_bar(ledger: Ledger, group: np.ndarray, labels: Sequence[str], opened: np.ndarray) -> list[dict[str, Any]]:
-    """Add bars up by group, int64, shape (decisions,): places in `labels`; groups without a bar are left out."""
+def by_bar(ledger: Ledger, groups: Groups, held: np.ndarray, opened: np.ndarray | None = None) -> list[dict[str, Any]]:
+    """Add the bars of a ledger up by group; groups without a bar are left out.
+
+    Args:
+        ledger: One policy's decisions.
+        groups: Which group each bar belongs to.
+        held: Whether anything was held in a bar, bool, shape (decisions,).
+        opened: Trades opened in each bar, shape (decisions,); None where there are no round trips.
+    """
     change = np.diff(ledger.column("equity"), prepend=ledger.initial_equity)
-    costs, held = ledger.costs(), ledger.column("quantity") != 0.0
-
-    def total(values: np.ndarray) -> list[float]:
-        return np.bincount(group, weights=values, minlength=len(labels)).tolist()
-
-    net, paid, bars = total(change), total(costs), total(np.ones(len(change)))
-    holding, begun = total(held.astype(np.float64)), total(opened.astype(np.float64))
+    weights = {"net": change, "costs": ledger.costs(), "bars": np.ones(len(change)), "held_bars": held.astype(np.float64)}
+    if opened is not None:
+        weights["trades"] = opened.astype(np.float64)
+    totals = {
+        name: np.bincount(groups.places, weights=values, minlength=len(groups.names)).tolist() for name, values in weights.items()
+    }
     return [
         {
             "name": name,
-            "net": net[place],
-            "gross": net[place] + paid[place],
-            "costs": paid[place],
-            "share": net[place] / ledger.initial_equity,
-            "bars": int(bars[place]),
-            "held_bars": int(holding[place]),
-            "trades": int(begun[place]),
+            "net": totals["net"][place],
+            "gross": totals["net"][place] + totals["costs"][place],
+            "costs": totals["costs"][place],
+            "share": totals["net"][place] / ledger.initial_equity,
+            **{key: int(totals[key][place]) for key in ("bars", "held_bars", "trades") if key in totals},
         }
-        for place, name in enumerate(labels)
-        if bars[place]
+        for place, name in enumerate(groups.names)
+        if totals["bars"][place]
     ]
 
 
-def _sessions(ledger: Ledger, around: Surroundings) -> tuple[np.ndarray, list[str]]:
-    """Return the combination of sessions of each bar, and their names; the one without any comes last."""
-    masks = window_masks(ledger.timestamps_ms[1 : len(ledger.frame) + 1], around.sessions)
+def _sessions(ledger: Ledger, sessions: Mapping[str, TradingWindow]) -> Groups:
+    """Tell the combination of sessions of each bar; the one without any comes last."""
+    masks = window_masks(ledger.timestamps_ms[1 : len(ledger.frame) + 1], sessions)
     names = list(masks.columns)
     bits = masks.to_numpy(np.int64) @ (1 << np.arange(len(names))) if names else np.zeros(len(ledger.frame), dtype=np.int64)
     found = sorted(
         set(bits.tolist()), key=lambda each: (each == 0, [name for place, name in enumerate(names) if each >> place & 1])
     )
     labels = [" + ".join(name for place, name in enumerate(names) if each >> place & 1) or "outside" for each in found]
-    return np.array([found.index(each) for each in bits.tolist()], dtype=np.int64), labels
-
-
-def _regimes(ledger: Ledger, around: Surroundings) -> np.ndarray:
-    closes = np.concatenate([around.closes_before, ledger.column("close")])
-    found = regimes(closes, around.regime_rule)[len(around.closes_before) :]
-    return np.where(found == UNKNOWN, len(REGIMES), found)
+    return Groups(np.array([found.index(each) for each in bits.tolist()], dtype=np.int64), labels)

@@ -10,12 +10,17 @@ import numpy as np
 import plotly.graph_objects as go
 
 from seawall.evaluation.figures import ENSEMBLE, GAIN, LOSS, QUIET, laid_out
-from seawall.evaluation.guard_effects import effect_by_bar
-from seawall.evaluation.ledger import Ledger
-from seawall.evaluation.thinning import kept_points
 
 _PERCENT = 100.0
-_TITLES = {"by_side": "side", "by_hour": "hour, UTC", "by_weekday": "weekday, UTC", "by_session": "session", "by_regime": "regime"}
+_TITLES = {
+    "by_side": "side",
+    "by_hour": "hour, UTC",
+    "by_weekday": "weekday, UTC",
+    "by_session": "session",
+    "by_regime": "regime",
+    "by_asset": "asset",
+}
+_NAMES = ("asset", "side", "hour", "weekday", "session", "regime")
 
 
 def side_figure(document: Mapping[str, Any]) -> go.Figure:
@@ -43,6 +48,19 @@ def regime_figure(document: Mapping[str, Any]) -> go.Figure:
     return _bars(document, "by_regime")
 
 
+def asset_figure(document: Mapping[str, Any]) -> go.Figure:
+    """Draw the net profit by asset; the argument is from `portfolio_attribution.portfolio_attribution`."""
+    return _bars(document, "by_asset")
+
+
+def attribution_figures(document: Mapping[str, Any] | None) -> dict[str, go.Figure]:
+    """Draw every grouping that an attribution has, by the names of the page's template; none where there is no attribution."""
+    if document is None:
+        return {}
+    drawn = {name: _bars(document, f"by_{name}") for name in _NAMES if f"by_{name}" in document}
+    return {**drawn, "cost_parts": cost_parts_figure(document)}
+
+
 def cost_parts_figure(document: Mapping[str, Any]) -> go.Figure:
     """Draw the way from the move of prices to the net profit, cost by cost; parts of nothing are left out.
 
@@ -67,17 +85,19 @@ def cost_parts_figure(document: Mapping[str, Any]) -> go.Figure:
     return laid_out(figure, 300, dates=False, legend=False)
 
 
-def guard_effect_figure(ledger: Ledger, prices: np.ndarray) -> go.Figure:
-    """Draw what guards have saved or cost so far, as a share of equity, with a mark where an exposure was changed.
+def guard_effect_figure(document: Mapping[str, Any]) -> go.Figure:
+    """Draw what guards have saved or cost so far, as a share of equity.
 
     Args:
-        ledger: One policy's decisions.
-        prices: Open, high, low, close, … of all T rows of its span, shape (T, 4 or more).
+        document: From `attribution.attribution`, of a ledger in which guards intervened.
     """
-    total = _PERCENT * np.cumsum(effect_by_bar(ledger, prices))
-    dates = ledger.timestamps_ms[1 : len(total) + 1].astype(np.float64)
-    kept = kept_points(total)
-    line = go.Scatter(x=dates[kept], y=total[kept].astype(np.float32), mode="lines", line={"color": ENSEMBLE, "width": 1.6})
+    course = document["guards"]["course"]
+    line = go.Scatter(
+        x=np.array(course["timestamps_ms"], dtype=np.float64),
+        y=_PERCENT * np.array(course["saved"], dtype=np.float32),
+        mode="lines",
+        line={"color": ENSEMBLE, "width": 1.6},
+    )
     figure = go.Figure(line.update(hovertemplate="%{y:.2f} %<extra></extra>", name="saved so far"))
     figure.add_hline(y=0.0, line={"color": QUIET, "width": 1, "dash": "dot"})
     figure.update_yaxes(title_text="saved so far, % of equity")
@@ -91,15 +111,20 @@ def _bars(document: Mapping[str, Any], key: str) -> go.Figure:
         x=[escape(_words(group["name"])) for group in groups],
         y=shares,
         marker={"color": [GAIN if share > 0.0 else LOSS for share in shares]},
-        customdata=[[group["trades"], group["held_bars"]] for group in groups],
-        hovertemplate="%{x}: %{y:.2f} % of the initial equity, %{customdata[0]:,} trades, "
-        "held in %{customdata[1]:,} bars<extra></extra>",
+        customdata=[_held(group) for group in groups],
+        hovertemplate="%{x}: %{y:.2f} % of the initial equity%{customdata}<extra></extra>",
     )
     figure = go.Figure(trace)
     figure.add_hline(y=0.0, line={"color": QUIET, "width": 1})
     figure.update_xaxes(title_text=_TITLES[key], type="category")
     figure.update_yaxes(title_text="net, % of initial equity")
     return laid_out(figure, 280, dates=False, legend=False)
+
+
+def _held(group: Mapping[str, Any]) -> str:
+    """Return how often something was traded and held in a group, as far as it tells."""
+    told = [f", {group['trades']:,} trades"] if "trades" in group else []
+    return "".join([*told, f", held in {group['held_bars']:,} bars"])
 
 
 def _words(name: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import Field
 from seawall.core.params import Params
 from seawall.core.seeding import generator
 from seawall.evaluation.metrics import MIN_YEARS
+from seawall.evaluation.resampling import resampled_sums
 
 MIN_BARS = 30
 """With fewer bars than this no interval is given."""
@@ -27,6 +28,7 @@ MEASURES = ("total_return", "annual_return", "mean_log_return", "sharpe", "sorti
 _LEAST_BLOCKS = 10
 _MOST_UNDEFINED = 0.05
 _CONSTANT = 1e-12
+_LARGEST_EXPONENT = 700.0
 
 
 class BootstrapParams(Params):
@@ -130,24 +132,14 @@ def resample(log_returns: Mapping[str, np.ndarray], periods_per_year: float, par
         The figures; all NaN with fewer than `MIN_BARS` bars.
     """
     names = tuple(log_returns)
-    series = np.stack([np.asarray(log_returns[name], dtype=np.float64) for name in names], axis=1)
-    n_bars = len(series)
-    values = np.full((len(MEASURES), params.n_resamples, len(names)), math.nan)
-    block = mean_block_bars(series[:, 0])
+    series = np.stack([np.asarray(log_returns[name], dtype=np.float64) for name in names])
+    n_bars = series.shape[1]
+    block = mean_block_bars(series[0])
     if n_bars < MIN_BARS:
-        return Resamples(names, values, block, params.confidence)
-    from arch.bootstrap import StationaryBootstrap
-
-    # Contiguous per series: gathering one series at a time is several times faster than gathering rows.
-    columns = np.ascontiguousarray(series.T)
-    simple = np.expm1(columns)
+        return Resamples(names, np.full((len(MEASURES), params.n_resamples, len(names)), math.nan), block, params.confidence)
+    sums = resampled_sums(series, block, params.n_resamples, generator(params.seed, "bootstrap"))
     shape = _Annualising(periods_per_year, n_bars / periods_per_year)
-    sampler = StationaryBootstrap(block, np.empty(n_bars), seed=generator(params.seed, "bootstrap"))
-    for number in range(params.n_resamples):
-        indices = sampler.update_indices()
-        for column in range(len(names)):
-            values[:, number, column] = _figures(columns[column][indices], simple[column][indices], shape)
-    return Resamples(names, values, block, params.confidence)
+    return Resamples(names, _figures(sums, np.expm1(series).mean(axis=1), n_bars, shape), block, params.confidence)
 
 
 def mean_block_bars(log_returns: np.ndarray) -> int:
@@ -174,25 +166,29 @@ class _Annualising:
     years: float
 
 
-def _figures(log_returns: np.ndarray, simple: np.ndarray, shape: _Annualising) -> tuple[float, ...]:
-    """Return the figures of one resampled series, in the order of `MEASURES`; NaN where undefined."""
-    total = float(log_returns.sum())
-    annual = total / shape.years if shape.years >= MIN_YEARS else math.nan
-    scale = math.sqrt(shape.periods_per_year)
-    mean = float(simple.mean())
-    largest = _CONSTANT * max(float(simple.max()), -float(simple.min()))
-    n_bars = len(simple)
-    centred = simple - mean
-    deviation = math.sqrt(float(np.dot(centred, centred)) / (n_bars - 1))
-    losses = np.minimum(simple, 0.0)
-    downside = math.sqrt(float(np.dot(losses, losses)) / n_bars)
-    path = np.cumsum(log_returns)
-    peaks = np.maximum(np.maximum.accumulate(path), 0.0)
-    return (
-        math.expm1(min(total, 700.0)),
-        math.expm1(annual) if annual < 700.0 else math.nan,
-        total / n_bars,
-        mean / deviation * scale if deviation > largest else math.nan,
-        mean / downside * scale if downside > largest else math.nan,
-        -math.expm1(float((path - peaks).min())),
-    )
+def _figures(sums: np.ndarray, centre: np.ndarray, n_bars: int, shape: _Annualising) -> np.ndarray:
+    """Return the figures of resampled series, in the order of `MEASURES`, shape (M, B, S); NaN where undefined.
+
+    Args:
+        sums: From `resampled_sums`.
+        centre: Mean simple return of each series, which was taken off before squares were added up, shape (S,).
+        n_bars: Bars of a series.
+        shape: How figures are annualised.
+    """
+    total, deepest, first, second, losses, largest = np.moveaxis(sums, 2, 0)
+    mean, scale = centre + first / n_bars, math.sqrt(shape.periods_per_year)
+    # Squares around a value near the mean keep their digits.
+    deviation = np.sqrt(np.maximum(second - first * first / n_bars, 0.0) / (n_bars - 1))
+    downside = np.sqrt(losses / n_bars)
+    annual = total / shape.years if shape.years >= MIN_YEARS else np.full_like(total, math.nan)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.stack(
+            [
+                np.expm1(np.minimum(total, _LARGEST_EXPONENT)),
+                np.where(annual < _LARGEST_EXPONENT, np.expm1(annual), math.nan),
+                total / n_bars,
+                np.where(deviation > _CONSTANT * largest, mean / deviation * scale, math.nan),
+                np.where(downside > _CONSTANT * largest, mean / downside * scale, math.nan),
+                -np.expm1(deepest),
+            ]
+        )

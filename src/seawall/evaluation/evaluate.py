@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from seawall.agents.ahead import Ahead, can_be_walked_ahead
+from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Policy
+from seawall.evaluation.attribution import Surroundings, attribution
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.baselines import BASELINES, RIVALS, UNGUARDED, UNGUARDED_TOO, BaselineParams, BaselineSetting, always
 from seawall.evaluation.evidence import Background
@@ -19,8 +22,9 @@ from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.oracle.oracle import Oracle, oracle
 from seawall.evaluation.oracle.problem import exposures_of
 from seawall.evaluation.params import EvaluationParams
-from seawall.evaluation.side_by_side import backtest_together
+from seawall.evaluation.side_by_side import Ground, backtest_accounts, backtest_together
 from seawall.evaluation.stress import Replay, stress
+from seawall.features.labels.regimes import RegimeLabelParams
 from seawall.simulator.actions.registry import action_scheme
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
@@ -95,8 +99,8 @@ def evaluate(
     stressed = stress(ledgers.ensemble, replay, params.stress)
     attainable = attainable_in(setting, ledgers.ensemble)
     tell("judgement")
-    inputs = JudgeInputs(ledgers, stressed, facts, params, attainable, background or Background())
-    return judge(inputs), ledgers
+    found = attribution(ledgers.ensemble, surroundings_of(replay))
+    return judge(JudgeInputs(ledgers, stressed, facts, params, attainable, background or Background(), found)), ledgers
 
 
 def walk_all(candidates: Candidates, setting: Setting, params: BaselineParams, tell: Callable[[str], Any]) -> Ledgers:
@@ -108,16 +112,52 @@ def walk_all(candidates: Candidates, setting: Setting, params: BaselineParams, t
         params: Settings of the rivals.
         tell: Called with the name of each policy before its backtest.
     """
-
-    def trained(name: str, policy: Policy) -> Ledger:
-        tell(name)
-        return backtest(
-            policy, setting.market, setting.rows, setting.make_desk(), setting.costs, setting.simulator, setting.account_columns
-        )
-
-    ensemble = trained("ensemble", candidates.ensemble)
-    seeds = {seed: trained(f"seed {seed}", policy) for seed, policy in candidates.seeds.items()}
+    ledgers = _walk_ahead(candidates, setting, tell)
+    if ledgers is None:
+        ledgers = {name: _walk_alone(policy, setting, name, tell) for name, policy in _named(candidates).items()}
+    ensemble, *members = ledgers.values()
+    seeds = dict(zip(candidates.seeds, members, strict=True))
     return Ledgers(ensemble, seeds, rivals(setting, params, change_rate(ensemble), tell))
+
+
+def _named(candidates: Candidates) -> dict[str, Policy]:
+    return {"ensemble": candidates.ensemble, **{f"seed {seed}": policy for seed, policy in candidates.seeds.items()}}
+
+
+def _walk_alone(policy: Policy, setting: Setting, name: str, tell: Callable[[str], Any]) -> Ledger:
+    tell(name)
+    return backtest(
+        policy, setting.market, setting.rows, setting.make_desk(), setting.costs, setting.simulator, setting.account_columns
+    )
+
+
+def _walk_ahead(candidates: Candidates, setting: Setting, tell: Callable[[str], Any]) -> dict[str, Ledger] | None:
+    """Walk ensemble and seeds side by side, bit for bit as each alone; None where their networks or guards do not allow it."""
+    named, own = _named(candidates), setting.make_desk()
+    if own.reads_votes or not all(can_be_walked_ahead(policy) for policy in named.values()):
+        return None
+    tell("ensemble and seeds" if len(named) > 2 else "ensemble and seed")
+    ground = Ground(setting.market, setting.rows, own.beside(len(named)), setting.costs, setting.simulator)
+    return backtest_accounts(
+        tuple(named), Ahead(tuple(named.values()), setting.market, setting.rows), ground, setting.account_columns
+    )
+
+
+def surroundings_of(replay: Replay) -> Surroundings:
+    """Return the market around judged rows: their bars, and those before them as far back as a regime's rule looks.
+
+    Args:
+        replay: The rows, and how decisions are filled there again.
+    """
+    market, rows, rule = replay.market, replay.rows, RegimeLabelParams()
+    start = int(market.starts[int(np.searchsorted(market.starts, rows.start, side="right")) - 1])
+    first = max(start, rows.start - rule.lookback - rule.percentile_bars)
+    return Surroundings(
+        prices=market.prices[rows.start : rows.stop],
+        closes_before=np.asarray(market.prices[first : rows.start, CLOSE]),
+        regime_rule=rule,
+        replay=replay,
+    )
 
 
 def attainable_in(setting: Setting, ensemble: Ledger) -> Oracle:

@@ -6,7 +6,7 @@ Curves of more than about 4,000 points are thinned for display; their extremes s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,12 +15,17 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from seawall.core.bars import timestamps_ms
+from seawall.evaluation.baselines import UNGUARDED
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.phrases import rival_title
 from seawall.evaluation.thinning import kept_marks, kept_points
 
 ENSEMBLE, GAIN, LOSS, VETO, QUIET = "#3b7ddd", "#2a9d6f", "#d1495b", "#e0a100", "#8a8f98"
-_RIVAL_COLOURS = {"buy_and_hold": "#dd7f2b", "sma_cross": "#9a5fc4", "random": "#8a8f98", "flat": "#8a8f98"}
+_RIVAL_COLOURS = ("#dd7f2b", "#9a5fc4", "#2a9d6f", "#d1495b", "#c79a00", "#00a3a3", "#c45f9a", "#a0674b")
+_RIVAL_DASHES = ("solid", "dash", "dashdot", "longdash")
+_FLAT = "flat"
+_ALWAYS_SHOWN = (_FLAT, "buy_and_hold", "random")
+_STRONGEST_SHOWN = 3
 _PERCENT = 100.0
 _BPS = 1e4
 _LOG_FROM = 5.0
@@ -50,16 +55,20 @@ def price_figure(ledger: Ledger) -> go.Figure:
 
 
 def equity_figure(ledgers: Ledgers) -> go.Figure:
-    """Draw the net return and the drawdown of the ensemble, the rivals and, faintly, every seed."""
+    """Draw the net return and the drawdown of the ensemble, the rivals and, faintly, every seed.
+
+    Of many rivals the usual ones and those that end highest are shown at first; the others wait in the legend.
+    """
     logarithmic = _spans_orders(ledgers)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.05)
     for number, (seed, ledger) in enumerate(ledgers.seeds.items()):
         style = {"legendgroup": "seeds", "showlegend": number == 0, "opacity": 0.35}
         _add_equity(figure, (ledger, logarithmic), ("each seed", f"seed {seed}"), ENSEMBLE, style)
-    for name, ledger in ledgers.baselines.items():
-        dash = {"flat": "dot", "random": "dash"}.get(name, "solid")
+    shown = _shown_first(ledgers)
+    for name, (colour, dash) in rival_styles(list(ledgers.baselines)).items():
         title = escape(rival_title(name))
-        _add_equity(figure, (ledger, logarithmic), (title, title), _RIVAL_COLOURS.get(name, QUIET), {"line_dash": dash})
+        style = {"line_dash": dash, "line_width": 1.2, "visible": True if name in shown else "legendonly"}
+        _add_equity(figure, (ledgers.baselines[name], logarithmic), (title, title), colour, style)
     _add_equity(figure, (ledgers.ensemble, logarithmic), ("ensemble", "ensemble"), ENSEMBLE, {"line_width": 2.4})
     if logarithmic:
         figure.update_yaxes(title_text="equity, start = 1, log scale", type="log", row=1, col=1)
@@ -67,6 +76,30 @@ def equity_figure(ledgers: Ledgers) -> go.Figure:
         figure.update_yaxes(title_text="net return, %", row=1, col=1)
     figure.update_yaxes(title_text="drawdown, %", row=2, col=1)
     return laid_out(figure, 520)
+
+
+def rival_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the colour and the dash of each rival: no two have both in common, and none has the ensemble's colour.
+
+    A rival without guards has the colour of the same one behind them. Flat is grey.
+
+    Args:
+        names: The rivals, in the order of the report.
+    """
+    styles: dict[str, tuple[str, str]] = {}
+    plain = [name for name in names if name != _FLAT and name.removesuffix(UNGUARDED) == name]
+    for number, name in enumerate(plain):
+        styles[name] = _RIVAL_COLOURS[number % len(_RIVAL_COLOURS)], _RIVAL_DASHES[number // len(_RIVAL_COLOURS) % 4]
+    for name in names:
+        if name not in styles:
+            styles[name] = styles.get(name.removesuffix(UNGUARDED), (QUIET, ""))[0], "dot"
+    return {name: styles[name] for name in names}
+
+
+def _shown_first(ledgers: Ledgers) -> set[str]:
+    """Return the rivals that are drawn before anybody asks for more."""
+    ends = {name: float(ledger.column("equity")[-1]) for name, ledger in ledgers.baselines.items()}
+    return {*_ALWAYS_SHOWN, *sorted(ends, key=lambda name: -ends[name])[:_STRONGEST_SHOWN]}
 
 
 def exposure_figure(ledger: Ledger) -> go.Figure:

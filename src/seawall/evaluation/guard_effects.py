@@ -24,9 +24,12 @@ import numpy as np
 from seawall.core.bars import CLOSE, OPEN, from_milliseconds
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.stress import Replay
+from seawall.evaluation.thinning import kept_points
 
-MOST_PLACES = 1_000
+MOST_PLACES = 200
 """Interventions that are listed one by one; of more, the largest effects are."""
+MOST_POINTS = 400
+"""Points of the course that are kept; its extremes are among them."""
 
 
 def guard_effects(ledger: Ledger, prices: np.ndarray | None, replay: Replay | None = None) -> dict[str, Any]:
@@ -41,8 +44,9 @@ def guard_effects(ledger: Ledger, prices: np.ndarray | None, replay: Replay | No
         Plain values: ``decisions``; ``interventions`` and ``changed_exposure`` (counts); ``effect`` of all (a share of equity,
         above 0 where guards saved money), split into ``price`` and ``turnover``; ``saved`` and ``cost``: the sums over bars in
         which the effect was above and below 0; ``by_reason``: the same for each guard and reason, with ``first`` and ``last``
-        time; ``places``: interventions with time, guard, reason, proposed, allowed and effect; ``guarded_return`` and
-        ``unguarded_return`` from the replay. What cannot be told is None, and ``undefined`` says why.
+        time; ``places``: interventions with time, guard, reason, proposed, allowed and effect; ``course``: what was saved so far,
+        at some bars' opening times, empty where no guard intervened; ``guarded_return`` and ``unguarded_return`` from the replay.
+        What cannot be told is None, and ``undefined`` says why.
     """
     frame = ledger.frame
     guards, reasons = frame["guard"].tolist(), frame["reason"].tolist()
@@ -62,16 +66,20 @@ def guard_effects(ledger: Ledger, prices: np.ndarray | None, replay: Replay | No
         **_sums(effects, np.ones(len(frame), dtype=np.bool_)),
         "by_reason": _by_reason(ledger, keys, (touched, changed), effects, owner),
         "places": _places(ledger, keys, touched, effects),
+        "course": _course(ledger, effects) if touched.any() else {"timestamps_ms": [], "saved": []},
         "guarded_return": guarded,
         "unguarded_return": unguarded,
         "undefined": undefined,
     }
 
 
-def effect_by_bar(ledger: Ledger, prices: np.ndarray) -> np.ndarray:
-    """Return the guards' effect in the bar after each decision, as a share of equity, float64, shape (decisions,)."""
-    effects, _ = _effects(ledger, prices)
-    return np.zeros(len(ledger.frame)) if effects is None else effects.sum(axis=0)
+def _course(ledger: Ledger, effects: np.ndarray | None) -> dict[str, list[Any]]:
+    """Return what was saved so far, as a share of equity, at the bars that a curve of it needs."""
+    if effects is None:
+        return {"timestamps_ms": [], "saved": []}
+    saved = np.cumsum(effects.sum(axis=0))
+    kept = kept_points(saved, MOST_POINTS)
+    return {"timestamps_ms": ledger.timestamps_ms[1:][kept].tolist(), "saved": saved[kept].tolist()}
 
 
 def _effects(ledger: Ledger, prices: np.ndarray | None) -> tuple[np.ndarray | None, str]:

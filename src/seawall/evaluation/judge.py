@@ -77,6 +77,7 @@ class JudgeInputs:
         params: Settings.
         attainable: The best that perfect foresight could have earned; None where nobody computed it.
         background: What is known of the run beside its ledgers.
+        attribution: Where the ensemble's money came from, as `attribution.attribution` tells it; None where nobody asked.
     """
 
     ledgers: Ledgers
@@ -85,6 +86,7 @@ class JudgeInputs:
     params: EvaluationParams
     attainable: Oracle | None = None
     background: Background = _NOTHING_KNOWN
+    attribution: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Judgement:
 
     Attributes:
         document: All of it, as JSON: ``verdict``, ``ensemble``, ``seeds``, ``baselines``, ``intervals``, ``differences``,
-            ``guards``, ``stress``, ``skill``, ``attainable``, ``leaks``, ``run``, ``test``, ``settings``, ``schema``.
+            ``guards``, ``stress``, ``skill``, ``attainable``, ``attribution``, ``leaks``, ``run``, ``test``, ``settings``,
+            ``schema``. ``attribution`` is absent from judgements made before there was one, and None where nobody asked.
     """
 
     document: Mapping[str, Any]
@@ -158,6 +161,7 @@ def judge(inputs: JudgeInputs) -> Judgement:
         "stress": dict(inputs.stress),
         "skill": skill.to_dict(),
         "attainable": attainable_document(inputs.attainable, captured),
+        "attribution": inputs.attribution,
         "leaks": asdict(evidence.leaks),
         "test": test_span(ledgers.ensemble),
         "run": asdict(inputs.facts),

@@ -19,6 +19,7 @@ from seawall.evaluation.judge import SCHEMA, Judgement, RunFacts, test_span
 from seawall.evaluation.oracle.oracle import Oracle
 from seawall.evaluation.oracle.portfolio import portfolio_oracle
 from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.portfolio_attribution import portfolio_attribution
 from seawall.evaluation.portfolio_backtest import PortfolioSetting, portfolio_backtest
 from seawall.evaluation.portfolio_baselines import HINDSIGHT, IDLE, PORTFOLIO_BASELINES, PortfolioRival
 from seawall.evaluation.portfolio_ledger import PortfolioLedger, PortfolioLedgers
@@ -64,7 +65,8 @@ def evaluate_portfolios(
     stressed = portfolio_stress(as_portfolio(ledgers.ensemble), setting, params.stress)
     tell("judgement")
     attainable = portfolio_oracle(setting)
-    return judge_portfolios(ledgers, stressed, params, facts, background or Background(), attainable), ledgers
+    found = portfolio_attribution(as_portfolio(ledgers.ensemble), setting)
+    return judge_portfolios(ledgers, stressed, params, facts, background or Background(), attainable, found), ledgers
 
 
 def walk_portfolios(candidates: Candidates, setting: PortfolioSetting, seed: int, tell: Callable[[str], Any]) -> PortfolioLedgers:
@@ -109,6 +111,7 @@ def judge_portfolios(
     facts: RunFacts,
     background: Background = _NOTHING_KNOWN,
     attainable: Oracle | None = None,
+    attribution: Mapping[str, Any] | None = None,
 ) -> Judgement:
     """Judge ledgers by the rules of `verdict`, with bootstrap intervals of every figure.
 
@@ -119,6 +122,7 @@ def judge_portfolios(
         facts: What the run was.
         background: What is known of it beside its ledgers.
         attainable: The best that perfect foresight could have earned; None where nobody computed it.
+        attribution: Where the ensemble's money came from, as `portfolio_attribution` tells it; None where nobody asked.
 
     Returns:
         The judgement; every value is plain JSON, and None stands where a figure is undefined.
@@ -153,6 +157,7 @@ def judge_portfolios(
         "stress": dict(stress),
         "skill": skill.to_dict(),
         "attainable": attainable_document(attainable, captured),
+        "attribution": attribution,
         "leaks": asdict(evidence.leaks),
         "test": test_span(ledgers.ensemble),
         "run": asdict(facts),

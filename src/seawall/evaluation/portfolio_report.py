@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 
 from seawall.core.files import write_text
 from seawall.evaluation.addenda import Addendum, figures_of
+from seawall.evaluation.attribution_figures import attribution_figures
+from seawall.evaluation.attribution_words import source_words
 from seawall.evaluation.figures import costs_figure, equity_figure, interval_figure, laid_out, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.page import number, render
@@ -57,6 +59,7 @@ def portfolio_report_html(
         "weights": weights_figure(ensemble),
         "costs": costs_figure(ensemble),
         "stress": stress_figure(document["stress"], document["ensemble"]["total_return"]),
+        **attribution_figures(document.get("attribution")),
         **figures_of(addenda),
     }
     return render(
@@ -69,6 +72,8 @@ def portfolio_report_html(
         verdict_class=LEVEL_CLASSES[judgement.level],
         rows=_rows(document),
         skill_rows=skill_rows(document),
+        source_words=source_words(document),
+        asset_rows=_asset_rows(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
         mean_weights={owner: share(weight) for owner, weight in document["ensemble"]["mean_weights"].items()},
@@ -97,6 +102,26 @@ def weights_figure(ledger: PortfolioLedger) -> go.Figure:
         )  # fmt: skip
     figure.update_yaxes(title_text="share of equity, %", range=[0, 100])
     return laid_out(figure, 380)
+
+
+def _asset_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each asset brought, the best first; nothing of judgements that do not tell."""
+    found, initial = document.get("attribution"), document["test"]["initial_equity"]
+    if found is None:
+        return []
+    return [
+        {
+            "name": group["name"],
+            "cells": [
+                percent(group["share"]),
+                percent(group["gross"] / initial),
+                share(group["costs"] / initial),
+                share(group["mean_weight"]),
+                f"{group['trades']:,}",
+            ],
+        }
+        for group in sorted(found["by_asset"], key=lambda each: -each["net"])
+    ]
 
 
 def _rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:

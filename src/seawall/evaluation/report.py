@@ -10,6 +10,8 @@ import plotly.graph_objects as go
 
 from seawall.core.files import write_text
 from seawall.evaluation.addenda import Addendum, figures_of
+from seawall.evaluation.attribution_figures import attribution_figures, guard_effect_figure
+from seawall.evaluation.attribution_words import guard_lines, guards_summary, source_words
 from seawall.evaluation.figures import costs_figure, equity_figure, exposure_figure, interval_figure, price_figure, stress_figure
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledgers
@@ -53,6 +55,9 @@ def report_html(judgement: Judgement, ledgers: Ledgers, recipe_text: str, addend
         columns=_COLUMNS,
         rows=_table_rows(document),
         skill_rows=skill_rows(document),
+        guard_lines=guard_lines(document),
+        guards_summary=guards_summary(document),
+        source_words=source_words(document),
         undefined=_undefined(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
@@ -182,11 +187,16 @@ def _is_long(value: Any) -> bool:
 
 
 def _figures(document: Mapping[str, Any], ledgers: Ledgers) -> dict[str, go.Figure]:
-    return {
+    found = document.get("attribution")
+    figures = {
         "equity": equity_figure(ledgers),
         "intervals": interval_figure(document),
         "price": price_figure(ledgers.ensemble),
         "exposure": exposure_figure(ledgers.ensemble),
         "costs": costs_figure(ledgers.ensemble),
         "stress": stress_figure(document["stress"], document["ensemble"]["total_return"]),
+        **attribution_figures(found),
     }
+    if found is not None and found["guards"]["course"]["saved"]:
+        figures["guards"] = guard_effect_figure(found)
+    return figures

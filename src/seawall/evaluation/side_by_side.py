@@ -7,7 +7,7 @@ compiled call; with guards the desk is asked at every bar.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.kernel import book, events, layout, prefetch, step
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
+from seawall.simulator.observe import AccountObserver
 from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import Simulator
@@ -77,25 +78,81 @@ def backtest_together(
         ConfigError: Fewer than two rows, or rows of more than one series.
         InvariantError: An exposure asked for is not allowed.
     """
-    if len(rows) < 2:
-        raise ConfigError(f"backtests over {len(rows)} row were asked for; at least 2 are needed, one to decide and one to mark")
-    n = len(policies)
-    # What is earned in rewards stands in no ledger.
-    settings = params.model_copy(update={"reward": RewardParams()})
-    simulator = Simulator(market, n, costs, settings, terms=desk.scheme.carries_terms)
-    every = np.ones(n, dtype=np.int64)
-    simulator.reset(np.arange(n), every * rows.start, every * rows.stop)
-    desk.reset(np.arange(n))
-    equity = float(simulator.equity[0])
+    simulator = _opened(Ground(market, rows, desk, costs, params), len(policies))
     actions = np.stack([_decided(policy, market, rows) for policy in policies.values()], axis=1)
     table = desk.scheme.table()
     compiled = table is not None and not desk.guarded and params.orders.latency_bars == 0 and actions.dtype.kind == "i"
-    walk = _run(simulator, table, actions) if compiled and table is not None else _stepped(simulator, desk, actions)
-    times = np.asarray(market.timestamps[rows.start : rows.stop])
+    if compiled and table is not None:
+        walk = _run(simulator, table, actions)
+    else:
+        walk = _stepped(simulator, desk, actions.__getitem__, len(actions))
+    return _ledgers(walk, tuple(policies), Ground(market, rows, desk, costs, params))
+
+
+class Ground(NamedTuple):
+    """Where accounts are walked.
+
+    Attributes:
+        market: Prices and features.
+        rows: T rows of one series.
+        desk: Action scheme and guards, for as many accounts as are walked.
+        costs: Costs of a fill.
+        params: Settings of the accounts.
+    """
+
+    market: Market
+    rows: RowRange
+    desk: Desk
+    costs: CostParams
+    params: SimulatorParams
+
+
+def backtest_accounts(names: Sequence[str], policy: Policy, ground: Ground, account_columns: tuple[str, ...]) -> dict[str, Ledger]:
+    """Let one policy decide for several accounts over the same rows, each from flat, seeing each account's row.
+
+    Args:
+        names: A name for each account.
+        policy: Decides for all of them; what it decides for one must not hang on the others.
+        ground: Where.
+        account_columns: Account features that the policy sees, in order.
+
+    Returns:
+        The ledger of each, as `backtest` would return it, were its account alone.
+
+    Raises:
+        ConfigError: Fewer than two rows, or rows of more than one series.
+    """
+    simulator = _opened(ground, len(names))
+    observer = AccountObserver(account_columns, ground.desk)
+
+    def ask(_bar: int) -> np.ndarray:
+        return policy.act(Observation(ground.market, simulator.row, observer.rows(simulator)))[0]
+
+    return _ledgers(_stepped(simulator, ground.desk, ask, len(ground.rows) - 1), names, ground)
+
+
+def _opened(ground: Ground, n: int) -> Simulator:
+    """Return n accounts at the first row, flat."""
+    rows = ground.rows
+    if len(rows) < 2:
+        raise ConfigError(f"backtests over {len(rows)} row were asked for; at least 2 are needed, one to decide and one to mark")
+    # What is earned in rewards stands in no ledger.
+    settings = ground.params.model_copy(update={"reward": RewardParams()})
+    simulator = Simulator(ground.market, n, ground.costs, settings, terms=ground.desk.scheme.carries_terms)
+    every = np.ones(n, dtype=np.int64)
+    simulator.reset(np.arange(n), every * rows.start, every * rows.stop)
+    ground.desk.reset(np.arange(n))
+    return simulator
+
+
+def _ledgers(walk: _Walk, names: Sequence[str], ground: Ground) -> dict[str, Ledger]:
+    """Return the ledger of each account."""
+    rows, equity = ground.rows, ground.params.initial_equity
+    times = np.asarray(ground.market.timestamps[rows.start : rows.stop])
     ledgers: dict[str, Ledger] = {}
-    for account, name in enumerate(policies):
-        records = [_records(walk, account, market, rows)]
-        ledgers[name] = ledger_of(records, reasons_in_words(desk, records), equity, times)
+    for account, name in enumerate(names):
+        records = [_records(walk, account, ground.market, rows)]
+        ledgers[name] = ledger_of(records, reasons_in_words(ground.desk, records), equity, times)
     return ledgers
 
 
@@ -111,16 +168,19 @@ def _empty(simulator: Simulator, bars: int) -> tuple[np.ndarray, np.ndarray, np.
     return np.empty((bars, len(_ROWS), simulator.n)), np.empty(shape, np.int64), np.zeros(shape, np.bool_)
 
 
-def _stepped(simulator: Simulator, desk: Desk, actions: np.ndarray) -> _Walk:
-    """Ask the desk at every bar."""
-    money, exits, done = _empty(simulator, len(actions))
+def _stepped(simulator: Simulator, desk: Desk, ask: Callable[[int], np.ndarray], decisions: int) -> _Walk:
+    """Ask for actions, shape (N,), and the desk at every bar."""
+    money, exits, done = _empty(simulator, decisions)
+    actions: list[np.ndarray] = []
     accounts, none = simulator.compiled_parts()[1], np.zeros(simulator.n)
     decided: dict[str, list[np.ndarray]] = {
         name: [] for name in ("signal", "proposed", "allowed", "guard_code", "reason", "illegal")
     }
     terms: list[OrderTerms] = []
     bar = 0
-    for bar, asked in enumerate(actions):
+    for bar in range(decisions):
+        asked = ask(bar)
+        actions.append(asked)
         decision = desk.decide(asked, simulator.view())
         result = simulator.step(decision.allowed, decision.terms, decision.signal)
         intent = decision.intent
@@ -142,7 +202,7 @@ def _stepped(simulator: Simulator, desk: Desk, actions: np.ndarray) -> _Walk:
         name: np.array([getattr(each, name) for each in terms]) if terms else np.zeros((bars, simulator.n))
         for name in OrderTerms._fields
     }
-    return _Walk(money[:bars], exits[:bars], done[:bars], {"action": actions[:bars], **laid})
+    return _Walk(money[:bars], exits[:bars], done[:bars], {"action": np.array(actions), **laid})
 
 
 def _run(simulator: Simulator, table: ActionTable, actions: np.ndarray) -> _Walk:

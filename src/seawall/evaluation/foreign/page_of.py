@@ -75,8 +75,8 @@ def _figures(judged: Judged) -> dict[str, go.Figure]:
         "session": session_figure(found),
         "regime": regime_figure(found),
     }
-    if found["guards"]["interventions"]:
-        figures["guards"] = guard_effect_figure(ledger, judged.prices)
+    if found["guards"]["course"]["saved"]:
+        figures["guards"] = guard_effect_figure(found)
     return figures
 
 

@@ -1,0 +1,114 @@
+"""Trained policies side by side, encoded ahead: the ledgers are those of single backtests, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from worlds import market_of, random_market
+
+from seawall.agents.ahead import Ahead, can_be_walked_ahead
+from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
+from seawall.core.market import RowRange
+from seawall.core.protocols import Observation
+from seawall.evaluation.backtest import backtest
+from seawall.evaluation.baselines import BaselineParams
+from seawall.evaluation.evaluate import Candidates, Setting, walk_all
+from seawall.guards.chain import GuardChain
+from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
+from seawall.nets.registry import ConvParams, NetworkShape, build_network
+from seawall.simulator.actions.registry import action_scheme
+from seawall.simulator.costs.params import CostParams
+from seawall.simulator.desk import Desk
+from seawall.simulator.settings import SimulatorParams
+
+WINDOW, FEATURES, ROWS = 6, 4, 400
+
+
+def policy_of(seed: int, gain: float, n_account: int = 3, **settings) -> NetworkPolicy:
+    """A network with random weights whose preferences differ by about `gain`."""
+    shape = NetworkShape(FEATURES, WINDOW, n_account, 3)
+    network = build_network("conv", ConvParams.model_validate(settings), shape, seed)
+    with torch.no_grad():
+        for weight in network.policy_head.parameters():
+            weight.mul_(100.0 * gain)
+    return NetworkPolicy(network, WINDOW)
+
+
+def world(show_guards: bool = True, simulator: SimulatorParams | None = None, **market) -> Setting:
+    prices = random_market(3, ROWS, **market).prices
+    features = np.random.default_rng(4).normal(size=(ROWS, FEATURES))
+    guards = NConsecutiveParams(n=2, mode="veto_repeat")
+    return Setting(
+        market=market_of(prices, features),
+        rows=RowRange(20, ROWS),
+        make_desk=lambda: Desk(
+            action_scheme("sell_buy_hold", True), GuardChain([NConsecutive(guards)]), 1, show_guards=show_guards
+        ),
+        short=True,
+        costs=CostParams(),
+        simulator=SimulatorParams() if simulator is None else simulator,
+        account_columns=("exposure",),
+    )
+
+
+def alone(policy, setting: Setting):
+    return backtest(
+        policy, setting.market, setting.rows, setting.make_desk(), setting.costs, setting.simulator, setting.account_columns
+    )
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [world(), world(simulator=SimulatorParams.model_validate({"orders": {"latency_bars": 2}})), world(volatility=0.25)],
+    ids=["plain", "late orders", "accounts that are lost"],
+)
+@pytest.mark.parametrize("gain", [1.0, 1e-4, 0.0], ids=["clear", "close", "equal"])
+def test_ledgers_are_those_of_single_backtests_to_the_bit(setting, gain):
+    members = [policy_of(seed, gain) for seed in range(3)]
+    candidates = Candidates(EnsemblePolicy(members), {7: members[0], 8: members[1], 9: members[2]})
+    walked = walk_all(candidates, setting, BaselineParams(), lambda _name: None)
+    for policy, ledger in ((candidates.ensemble, walked.ensemble), (members[0], walked.seeds[7]), (members[2], walked.seeds[9])):
+        single = alone(policy, setting)
+        assert ledger.frame.equals(single.frame)
+        assert ledger.initial_equity == single.initial_equity
+
+
+def test_policies_that_do_not_see_the_guards_are_walked_without_their_state():
+    setting = world(show_guards=False)
+    members = [policy_of(seed, 1.0, n_account=1) for seed in range(2)]
+    walked = walk_all(Candidates(EnsemblePolicy(members), dict(enumerate(members))), setting, BaselineParams(), lambda _name: None)
+    assert walked.seeds[1].frame.equals(alone(members[1], setting).frame)
+
+
+def test_a_policy_is_asked_itself_where_rounding_might_decide_and_nowhere_else():
+    market = world().market
+    account = np.random.default_rng(5).normal(size=(1, 3)).astype(np.float32)
+    asked: dict[float, int] = {}
+    for gain in (1.0, 1e-9):
+        policy = policy_of(1, gain)
+        ahead = Ahead([policy], market, RowRange(20, ROWS))
+        seen: list[int] = []
+        act = policy.act
+        policy.act = lambda observation, act=act, seen=seen: (seen.append(1), act(observation))[1]
+        for row in range(20, ROWS - 1):
+            ahead.act(Observation(market, np.array([row]), account))
+        asked[gain] = len(seen)
+    assert asked[1.0] <= 5
+    assert asked[1e-9] == ROWS - 21
+
+
+def test_policies_of_other_kinds_are_walked_alone():
+    assert can_be_walked_ahead(policy_of(0, 1.0))
+    assert not can_be_walked_ahead(policy_of(0, 1.0, head_units=8))
+    assert not can_be_walked_ahead(EnsemblePolicy([policy_of(0, 1.0), policy_of(1, 1.0, head_units=8)]))
+    setting, odd = world(), policy_of(2, 1.0, head_units=8)
+    told: list[str] = []
+    walked = walk_all(Candidates(odd, {0: odd}), setting, BaselineParams(), told.append)
+    assert told[:2] == ["ensemble", "seed 0"]
+    assert walked.seeds[0].frame.equals(alone(odd, setting).frame)
+
+
+def test_a_window_that_starts_before_the_market_is_refused():
+    with pytest.raises(IndexError):
+        Ahead([policy_of(0, 1.0)], world().market, RowRange(2, 50))
