@@ -20,7 +20,7 @@ from seawall.core.errors import DataError
 from seawall.core.files import array_digest, digest, read_json, replacing_folder, to_json
 
 SCHEMA_VERSION = 1
-MANIFEST, ONNX = "bundle.json", "policy.onnx"
+MANIFEST, ONNX, SMURF = "bundle.json", "policy.onnx", "smurf"
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,12 @@ class Bundle:
     Attributes:
         manifest: The resolved recipe, features, scaler, action scheme, account columns, costs, guards, data, seeds, ...
         members: Weights by parameter name, one mapping per seed, in the order of the manifest's `members`.
+        smurf: The supervisor that the policy was trained behind, a bundle of its own; None for none.
     """
 
     manifest: dict[str, Any]
     members: list[dict[str, Tensor]]
+    smurf: Bundle | None = None
 
 
 Migration = Callable[[Bundle], Bundle]
@@ -60,13 +62,16 @@ def manifest_hash(manifest: Mapping[str, Any]) -> str:
     return digest({key: value for key, value in _as_json(manifest).items() if key != "manifest_hash"})
 
 
-def save_bundle(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]]) -> None:
+def save_bundle(
+    folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]], smurf: Bundle | None = None
+) -> None:
     """Write a bundle, all or nothing.
 
     Args:
         folder: An older bundle there is replaced once the new one is whole.
         manifest: What a reader must know to use the weights; plain values, kept as JSON.
         members: Weights of each seed.
+        smurf: A supervisor to keep beside them.
 
     Raises:
         DataError: No member, or the disk is full.
@@ -74,7 +79,7 @@ def save_bundle(folder: Path, manifest: Mapping[str, Any], members: Sequence[Map
     if not members:
         raise DataError(f"a bundle of 0 members cannot be saved to {folder}; at least 1 is needed")
     with replacing_folder(folder) as temporary:
-        _write(temporary, {**manifest, "created_by": f"seawall {__version__}"}, members)
+        _write(temporary, {**manifest, "created_by": f"seawall {__version__}"}, members, smurf)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -84,7 +89,8 @@ def load_bundle(folder: Path) -> Bundle:
         DataError: There is no bundle, it is of a newer schema, or a file is missing or damaged.
     """
     manifest = read_manifest(folder)
-    bundle = Bundle(manifest, [load_member(folder, member) for member in manifest["members"]])
+    members = [load_member(folder, member) for member in manifest["members"]]
+    bundle = Bundle(manifest, members, _load_smurf(folder, manifest))
     for version in range(manifest["schema_version"], SCHEMA_VERSION):
         bundle = MIGRATIONS[version](bundle)
     return bundle
@@ -128,7 +134,7 @@ def migrate_bundle(folder: Path) -> int:
     with replacing_folder(folder) as temporary:
         if (folder / ONNX).is_file():
             shutil.copyfile(folder / ONNX, temporary / ONNX)
-        _write(temporary, {**bundle.manifest, "migrated_by": f"seawall {__version__}"}, bundle.members)
+        _write(temporary, {**bundle.manifest, "migrated_by": f"seawall {__version__}"}, bundle.members, bundle.smurf)
     return before["schema_version"]
 
 
@@ -151,7 +157,7 @@ def attach_onnx(folder: Path, write: Callable[[Path], Mapping[str, Any]]) -> dic
     with replacing_folder(folder) as temporary:
         facts = write(temporary / ONNX)
         entry = {"file": ONNX, "sha256": file_hash(temporary / ONNX), **facts}
-        _write(temporary, {**bundle.manifest, "onnx": entry}, bundle.members)
+        _write(temporary, {**bundle.manifest, "onnx": entry}, bundle.members, bundle.smurf)
     return entry
 
 
@@ -211,7 +217,19 @@ def load_member(folder: Path, entry: Mapping[str, Any]) -> dict[str, Tensor]:
     return weights
 
 
-def _write(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]]) -> None:
+def _load_smurf(folder: Path, manifest: Mapping[str, Any]) -> Bundle | None:
+    """Return the supervisor that a bundle keeps, checked to be the one that was saved with it."""
+    entry = manifest.get(SMURF)
+    if entry is None:
+        return None
+    smurf, wanted = load_bundle(folder / SMURF), str(entry.get("manifest_hash") if isinstance(entry, Mapping) else entry)
+    found = manifest_hash(smurf.manifest)
+    if found != wanted:
+        raise DataError(f"the Smurf in {folder / SMURF} has hash {found[:16]} and the bundle says {wanted[:16]}: it was changed")
+    return smurf
+
+
+def _write(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[str, Tensor]], smurf: Bundle | None = None) -> None:
     """Fill an empty folder."""
     entries = []
     for number, weights in enumerate(members):
@@ -219,6 +237,11 @@ def _write(folder: Path, manifest: Mapping[str, Any], members: Sequence[Mapping[
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, folder / file)
         entries.append({"file": file, "weights_hash": weights_hash(weights)})
     document = {**manifest, "schema_version": SCHEMA_VERSION, "members": entries}
+    document.pop(SMURF, None)
+    if smurf is not None:
+        (folder / SMURF).mkdir()
+        _write(folder / SMURF, smurf.manifest, smurf.members)
+        document[SMURF] = {"manifest_hash": read_manifest(folder / SMURF)["manifest_hash"], "seeds": smurf.manifest.get("seeds")}
     document["manifest_hash"] = manifest_hash(document)
     (folder / MANIFEST).write_text(to_json(document) + "\n", encoding="utf-8")
 

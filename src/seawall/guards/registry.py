@@ -23,6 +23,7 @@ from seawall.guards.min_hold import MinHold, MinHoldParams
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.guards.order_rate import OrderRate, OrderRateParams
 from seawall.guards.session import SessionGuard, SessionGuardParams
+from seawall.guards.smurf import Smurf, SmurfParams
 from seawall.guards.stale_data import StaleData, StaleDataParams
 from seawall.guards.stop_loss import StopLoss, StopLossParams
 from seawall.guards.trailing_stop import TrailingStop, TrailingStopParams
@@ -44,6 +45,7 @@ class GuardEntry:
 
 GUARDS: dict[str, GuardEntry] = {
     "n_consecutive": GuardEntry(NConsecutiveParams, NConsecutive),
+    "smurf": GuardEntry(SmurfParams, Smurf),
     "min_hold": GuardEntry(MinHoldParams, MinHold),
     "cooldown": GuardEntry(CooldownParams, Cooldown),
     "order_rate": GuardEntry(OrderRateParams, OrderRate),

@@ -30,6 +30,7 @@ from seawall.recipes.files import parse_yaml
 from seawall.recipes.judging import Case, OpenedCase, open_case
 from seawall.recipes.plugins import load_plugins
 from seawall.recipes.schema import Recipe, refused_recipe
+from seawall.recipes.smurf import supervise
 from seawall.simulator.costs.params import CostParams
 
 _FOLDER = "ablation"
@@ -161,6 +162,7 @@ def _walk_policy(ablation: Ablation, name: str, path: str, channel: Channel) -> 
     """Walk one policy of a run and keep its ledgers; called in a process of its own."""
     variants, opened = ablation.variants(), open_case(ablation.case)
     guards = ablation.guards(opened.parts)
+    supervise(guards, opened.parts)
     course = course_of(opened, guards, opened.rows, opened.recipe.costs)
     total = len(course.rows) - 1
 

@@ -11,12 +11,14 @@ from seawall.agents.state import load_weights
 from seawall.core.market import Market, RowRange
 from seawall.core.params import Params
 from seawall.core.protocols import ActionScheme, Guard, Policy
+from seawall.core.run_folder import RunFolder
 from seawall.evaluation.evaluate import Setting
 from seawall.evaluation.validation import segment_growth, segments_of
 from seawall.features.pipeline import feature_hash
 from seawall.features.registry import feature_set
 from seawall.guards.chain import GuardChain
 from seawall.guards.registry import guard
+from seawall.guards.smurf import Supervisor
 from seawall.nets.pretraining import FrozenEncoder
 from seawall.nets.registry import NetworkShape
 from seawall.recipes.agent_checks import fresh_guards, shown_guards
@@ -24,6 +26,7 @@ from seawall.recipes.dataset import Dataset
 from seawall.recipes.learners import LEARNERS, AgentParts
 from seawall.recipes.pretrained import embedded, freeze
 from seawall.recipes.schema import Recipe
+from seawall.recipes.smurf import supervise
 from seawall.simulator.desk import Desk
 from seawall.training.pretraining.encoder_folder import SavedEncoder
 from seawall.training.rl import Learner
@@ -38,12 +41,14 @@ class Parts:
         dataset: Its market, and which rows may be used for what.
         start: What the seeds' weights start from; None for fresh ones.
         encoder: The pre-trained encoder of a recipe in two stages; None for others, and before there is one.
+        run: The run, whose folder keeps the supervisor that its guards ask; None for parts without a run.
     """
 
     recipe: Recipe
     dataset: Dataset
     start: Bundle | None = None
     encoder: SavedEncoder | None = None
+    run: RunFolder | None = None
 
     @property
     def scheme(self) -> ActionScheme:
@@ -69,8 +74,21 @@ class Parts:
         )
 
     def guards(self) -> GuardChain | None:
-        """Return a fresh chain of guards, or None without any."""
-        return fresh_guards(self.recipe, self.dataset.guard_facts)
+        """Return a fresh chain of guards, or None without any.
+
+        Raises:
+            ConfigError: A guard asks a supervisor that is not there, or cannot supervise.
+            DataError: The supervisor does not fit the recipe, or has seen what judges it.
+        """
+        chain = fresh_guards(self.recipe, self.dataset.guard_facts)
+        if chain is not None:
+            supervise(chain.guards, self)
+        return chain
+
+    @cached_property
+    def supervisors(self) -> dict[str, Supervisor]:
+        """Supervisors loaded so far, by what the guards call them."""
+        return {}
 
     def guard(self, name: str, params: Params) -> Guard:
         """Return a registered guard that knows what is known of the run."""

@@ -23,6 +23,7 @@ from seawall.recipes.plugins import keep_plugins, load_kept, trust
 from seawall.recipes.pretrained import keep_encoder, kept_encoder
 from seawall.recipes.run_bundle import save_finished, save_unfinished
 from seawall.recipes.schema import Recipe, SeedsParams, validate_recipe
+from seawall.recipes.smurf import keep_smurf
 from seawall.recipes.trials import record_run
 from seawall.recipes.warm_start import keep_start, kept_start
 from seawall.training.checkpoint import load_checkpoint
@@ -129,6 +130,7 @@ def keep_dataset(recipe: Recipe, dataset: Dataset, runs: Path, run: RunFolder) -
     parts = Parts(recipe, dataset)
     keep_start(parts, runs, run)
     keep_encoder(parts, runs, run)
+    keep_smurf(parts, runs, run)
     dataset.save(run)
 
 
@@ -288,7 +290,7 @@ def train_seed(path: str, seed: int, channel: Channel) -> SeedSummary:
     run = RunFolder(Path(path))
     recipe = load_run_recipe(run)
     use_threads(recipe.training.threads)
-    parts = Parts(recipe, Dataset.load(run), kept_start(run), kept_encoder(run))
+    parts = Parts(recipe, Dataset.load(run), kept_start(run), kept_encoder(run), run)
     if recipe.pretraining is not None and parts.encoder is None:
         raise DataError(f"{run.path} has no encoder yet; if it is a pre-training, go on with: seawall pretrain {run.path} --resume")
     return train_learner(run, seed, parts, recipe.training, channel)

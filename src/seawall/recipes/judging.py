@@ -133,7 +133,7 @@ def open_case(case: Case) -> OpenedCase:
     bundle, steps = bundle_at(case.run, load_run_recipe(case.run), case.checkpoint)
     own = Dataset.load(case.run)
     dataset, rows = _judged_rows(case, recipe, bundle, own)
-    parts = Parts(recipe, dataset)
+    parts = Parts(recipe, dataset, run=case.run)
     ensemble, members = parts.policies(bundle)
     if len(bundle.manifest.get("seeds", ())) != len(members) or "scaler" not in bundle.manifest:
         raise DataError(f"{case.run.bundle / 'bundle.json'} is damaged: its seeds, members and scaler do not fit together")

@@ -120,7 +120,7 @@ def replay_run(case: PaperCase, on_progress: Callable[[int, int], Any] = lambda 
         training_summary(case.run)
     use_threads(recipe.training.threads)
     bundle, _steps = bundle_at(case.run, load_run_recipe(case.run), BEST)
-    parts = Parts(recipe, Dataset.load(case.run))
+    parts = Parts(recipe, Dataset.load(case.run), run=case.run)
     columns = feature_set(recipe.features)
     found = _bars(case, parts, columns)
     first = _first_row(case, parts, found, columns)

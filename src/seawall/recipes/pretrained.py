@@ -68,28 +68,33 @@ def keep_encoder(parts: Parts, runs: Path, run: RunFolder) -> None:
     shutil.copytree(folder, run.path / ENCODER)
 
 
-def refuse_seen(manifest: Mapping[str, Any], split: Split, times: np.ndarray) -> None:
-    """Refuse an encoder that has seen a bar on which the policy will be chosen or judged.
+def refuse_seen(
+    manifest: Mapping[str, Any], split: Split, times: np.ndarray, who: str = "encoder", *, chosen: bool = True
+) -> None:
+    """Refuse an encoder, or another part that was trained before, that has seen a bar on which the policy will be judged.
 
     Args:
-        manifest: The encoder's.
+        manifest: The part's.
         split: What the rows are used for.
         times: When they opened, in milliseconds, int64, shape (T,).
+        who: What it is called.
+        chosen: Whether the bars on which the policy will be chosen are barred too.
 
     Raises:
         DataError: It has; both spans are named. Where everything learned is older than what judges, any later bar counts as seen.
     """
-    what = "the bars on which the policy is chosen and judged"
+    what = "the bars on which the policy is chosen and judged" if chosen else "the bars on which the policy is judged"
+    barred = (split.validation, *split.tests) if chosen else split.tests
     if split.in_order:
-        check_unseen(manifest, int(times[split.validation.start]), what)
+        check_unseen(manifest, int(times[barred[0].start]), what, who)
         return
-    for rows in (split.validation, *split.tests):
+    for rows in barred:
         first, last = iso_ms(int(times[rows.start])), iso_ms(int(times[rows.stop - 1]))
         for seen in manifest["seen"]["ranges"]:
             if seen["first"] <= last and first <= seen["last"]:
                 raise DataError(
-                    f"the encoder has seen bars from {seen['first']} to {seen['last']}, and {what} are from {first} to {last}: its "
-                    "embeddings know them; allowed: an encoder pre-trained on other bars alone"
+                    f"the {who} has seen bars from {seen['first']} to {seen['last']}, and {what} are from {first} to {last}: it "
+                    f"knows them; allowed: one trained on other bars alone"
                 )
 
 

@@ -13,6 +13,7 @@ from seawall.core.run_folder import RunFolder
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.schema import Recipe
+from seawall.recipes.smurf import kept_smurf, seen_by
 from seawall.training.checkpoint import Checkpoint, load_checkpoint
 from seawall.training.snapshots import load_snapshot, snapshot_steps
 
@@ -49,7 +50,8 @@ def save_finished(run: RunFolder, recipe: Recipe) -> None:
             raise DataError(f"the checkpoint {run.checkpoint(seed)} is gone; go on with: seawall resume {run.path}")
         members[seed] = checkpoint.best
     progress = [seed_progress(seed, checkpoint) for seed, checkpoint in checkpoints.items()]
-    save_bundle(run.bundle, _manifest(run, recipe, tuple(members), progress, complete=True), list(members.values()))
+    manifest = _manifest(run, recipe, tuple(members), progress, complete=True)
+    save_bundle(run.bundle, manifest, list(members.values()), kept_smurf(run))
 
 
 def save_unfinished(run: RunFolder, recipe: Recipe) -> None:
@@ -65,7 +67,7 @@ def save_unfinished(run: RunFolder, recipe: Recipe) -> None:
     scored = [each["seed"] for each in progress if each["best_step"] is not None]
     members = [checkpoint.best for seed, checkpoint in checkpoints.items() if checkpoint is not None and seed in scored]
     if members:
-        save_bundle(run.bundle, _manifest(run, recipe, scored, progress, complete=False), members)
+        save_bundle(run.bundle, _manifest(run, recipe, scored, progress, complete=False), members, kept_smurf(run))
 
 
 def is_finished(run: RunFolder) -> bool:
@@ -141,6 +143,8 @@ def _manifest(
     dataset = Dataset.load(run)
     return {
         **Parts(recipe, dataset).manifest(),
+        "role": recipe.role,
+        "seen": seen_by(dataset),
         "recipe": recipe.model_dump(mode="json"),
         "recipe_hash": recipe.digest(),
         "scaler": dataset.scaler.to_dict(),

@@ -24,7 +24,7 @@ from seawall.market.synthetic.regimes import RegimeParams
 from seawall.market.trends.relative import TrendsParams
 from seawall.nets.registry import NETWORKS
 from seawall.recipes.agent_checks import AGENTS, check_stages, fresh_guards
-from seawall.recipes.files import MAIN, ROLE, load_mapping
+from seawall.recipes.files import MAIN, ROLE, SMURF, load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
 from seawall.simulator.accounts import feature_codes
@@ -271,6 +271,8 @@ class Recipe(RecipeRules):
         fresh_guards(self)
         AGENTS[self.agent["kind"]].check(self)
         check_stages(self)
+        if self.role == SMURF and SMURF in self.guards:
+            raise ConfigError(f"{ROLE} is {SMURF} and guards.{SMURF} is set; allowed: a Smurf without a Smurf, or role {MAIN}")
         levels = scheme.levels
         if max(abs(level) for level in levels) > self.simulator.max_exposure:
             raise ConfigError(f"simulator.max_exposure is {self.simulator.max_exposure}; the action scheme asks for {list(levels)}")

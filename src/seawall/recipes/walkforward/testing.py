@@ -81,13 +81,13 @@ def setting_of(run: RunFolder) -> Setting | PortfolioSetting:
         parts = portfolio_run.parts_of(run)
         return parts.setting(parts.data.dataset.split.test)
     dataset = Dataset.load(run)
-    return Parts(load_run_recipe(run), dataset).setting(dataset.split.test)
+    return Parts(load_run_recipe(run), dataset, run=run).setting(dataset.split.test)
 
 
 def _series_ledgers(run: RunFolder, tell: Tell) -> None:
     recipe = load_run_recipe(run)
     use_threads(recipe.training.threads)
-    parts = Parts(recipe, Dataset.load(run))
+    parts = Parts(recipe, Dataset.load(run), run=run)
     candidates = _candidates(parts, run)
     for path, rows in zip(ledger_files(run), parts.dataset.split.tests, strict=True):
         walk_all(candidates, parts.setting(rows), recipe.evaluation.baselines, tell).write(path)

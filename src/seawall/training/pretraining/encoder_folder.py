@@ -133,13 +133,16 @@ def load_encoder(folder: Path) -> SavedEncoder:
     return SavedEncoder(manifest, load_member(folder, manifest))
 
 
-def check_unseen(manifest: Mapping[str, Any], first_judged_ms: int, what: str = "the bars that judge it") -> None:
-    """Refuse to judge anything that an encoder serves on bars that the encoder has seen.
+def check_unseen(
+    manifest: Mapping[str, Any], first_judged_ms: int, what: str = "the bars that judge it", who: str = "encoder"
+) -> None:
+    """Refuse to judge anything that an encoder, or another part trained before, serves on bars that it has seen.
 
     Args:
-        manifest: The encoder's.
+        manifest: The part's.
         first_judged_ms: Opening time of the first bar that judges, in milliseconds.
         what: These bars, in words.
+        who: What the part is called.
 
     Raises:
         DataError: The encoder has seen a bar at or after that time.
@@ -147,6 +150,6 @@ def check_unseen(manifest: Mapping[str, Any], first_judged_ms: int, what: str = 
     last = int(manifest["seen"]["last_seen_ms"])
     if last >= first_judged_ms:
         raise DataError(
-            f"the encoder has seen bars up to {iso_ms(last)}, and {what} begin at {iso_ms(first_judged_ms)}: its embeddings know "
-            "them; allowed: an encoder pre-trained on earlier bars alone"
+            f"the {who} has seen bars up to {iso_ms(last)}, and {what} begin at {iso_ms(first_judged_ms)}: it knows them; "
+            "allowed: one trained on earlier bars alone"
         )
