@@ -42,7 +42,8 @@ class Cooldown(Rule[CooldownParams]):
         closed = (before != 0.0) & (side != before) & (every | lost)
         left = np.where(closed, float(self.params.bars), np.maximum(left - 1.0, 0.0))
         reverses = (current * proposed < 0.0) & (every | lost)
-        # What a position began with is the equity at the last close without it.
-        opened_at = np.where((side == 0.0) | (side != before), equity, opened_at)
+        # What a position began with is the equity at the last close without it; one that was there from the start has none.
+        begun = (side == 0.0) | ((before != 0.0) & (side != before)) | (opened_at == 0.0)
+        opened_at = np.where(begun, equity, opened_at)
         allowed = vetoed(current, proposed, (left > 0.0) | reverses)
         return answer(proposed, allowed, 1, state_of(left, side, opened_at))

@@ -13,6 +13,8 @@ from seawall.guards.risk import answer, vetoed
 from seawall.guards.rule import GuardParams, Rule
 from seawall.market.hours.sessions import TradingWindow, trading_window
 
+_MOST_KNOWN = 1_000_000
+
 
 class SessionGuardParams(GuardParams):
     """Settings of the hours."""
@@ -55,11 +57,27 @@ class SessionGuard(Rule[SessionGuardParams]):
     name = "session"
     reasons = ("outside of the session", "the session ends")
 
+    def __init__(self, params: SessionGuardParams) -> None:
+        """Take the settings."""
+        super().__init__(params)
+        self._known: dict[int, bool] = {}
+
+    def inside(self, moments_ms: np.ndarray) -> np.ndarray:
+        """Say which moments lie in a window, as the settings do; clocks are asked once for each moment."""
+        moments = moments_ms.tolist()
+        new = [moment for moment in set(moments) if moment not in self._known]
+        if new:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+                new = list(set(moments))
+            self._known.update(zip(new, self.params.inside(np.array(new, dtype=np.int64)).tolist(), strict=True))
+        return np.array([self._known[moment] for moment in moments], dtype=np.bool_)
+
     def apply(self, current: np.ndarray, proposed: np.ndarray, context: GuardContext, state: np.ndarray) -> GuardVerdict:
         """Keep to the hours; see `core.protocols.Guard`."""
         moments = context.closed_ms
-        inside = self.params.inside(moments)
+        inside = self.inside(moments)
         if self.params.outside == "hold":
             return answer(proposed, vetoed(current, proposed, ~inside), 1, state)
-        ends = ~self.params.inside(moments + context.bars.bar_ms)
+        ends = ~self.inside(moments + context.bars.bar_ms)
         return answer(proposed, np.where(~inside | ends, 0.0, proposed), np.where(inside, 2, 1), state)
