@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from seawall.core.bars import CLOSE
 from seawall.core.market import Market
 
 
@@ -35,6 +36,11 @@ class PastBars:
         rows, known = self._places(n_bars)
         return np.where(known[:, :, None], self._market.prices[rows], np.nan)
 
+    def closes(self, n_bars: int) -> np.ndarray:
+        """Return the closes of the last bars, oldest first, float64, shape (N, n_bars); NaN before the first bar of a series."""
+        rows, known = self._places(n_bars)
+        return np.where(known, self._market.prices[rows, CLOSE], np.nan)
+
     def times(self, n_bars: int) -> np.ndarray:
         """Return the opening times of the last bars, oldest first, int64, shape (N, n_bars); −1 before the first of a series."""
         rows, known = self._places(n_bars)
@@ -43,10 +49,6 @@ class PastBars:
     def features(self) -> np.ndarray:
         """Return the scaled features of the bar just closed, float32, shape (N, F)."""
         return self._market.features[self._rows]
-
-    def seen_by_policies(self) -> tuple[Market, np.ndarray]:
-        """Return the market and the rows, for an observation: a policy that supervises sees what one that trades does."""
-        return self._market, self._rows
 
     def _places(self, n_bars: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the last bars, and which of them there are; both of shape (N, n_bars)."""

@@ -7,7 +7,6 @@ from typing import Literal, TypeVar
 import numpy as np
 from pydantic import Field
 
-from seawall.core.bars import CLOSE
 from seawall.core.protocols import GuardContext
 from seawall.guards.measures import true_range_share
 from seawall.guards.rule import GuardParams, Rule
@@ -42,7 +41,7 @@ class StopRule(Rule[S]):
 
     def close(self, context: GuardContext) -> np.ndarray:
         """Return the close at which the decision is taken, float64, shape (N,)."""
-        return context.bars.prices(1)[:, 0, CLOSE]
+        return context.bars.closes(1)[:, 0]
 
     def fresh_distance(self, context: GuardContext) -> np.ndarray:
         """Return the distance of a stop set now, as a share of the price, float64, shape (N,)."""

@@ -22,8 +22,7 @@ def bar_volatility(past: PastBars, n_bars: int) -> np.ndarray:
     Returns:
         float64, shape (N,); NaN where fewer bars are known.
     """
-    closes = past.prices(n_bars + 1)[:, :, CLOSE]
-    returns = np.diff(np.log(closes), axis=1)
+    returns = np.diff(np.log(past.closes(n_bars + 1)), axis=1)
     return np.sqrt(np.ascontiguousarray(returns * returns).mean(axis=1))
 
 
