@@ -50,6 +50,10 @@ class PastBars:
         """Return the scaled features of the bar just closed, float32, shape (N, F)."""
         return self._market.features[self._rows]
 
+    def seen_by_policies(self) -> tuple[Market, np.ndarray]:
+        """Return the market and the rows, for an observation: a policy that supervises sees what one that trades does."""
+        return self._market, self._rows
+
     def _places(self, n_bars: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows of the last bars, and which of them there are; both of shape (N, n_bars)."""
         starts = np.asarray(self._market.starts, dtype=np.int64)
