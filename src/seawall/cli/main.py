@@ -22,6 +22,7 @@ from seawall.cli import (
     hindsight,
     judge,
     leakcheck,
+    nulls,
     paper,
     pretrain,
     recipes,
@@ -62,6 +63,7 @@ for verb in (
     selftest.selftest,
     suite.suite,
     walkforward.walkforward,
+    nulls.nulls,
 ):
     app.command()(verb)
 app.add_typer(data.app, name="data")
