@@ -52,6 +52,7 @@ def test_an_ensemble_acts_on_the_mean_value_in_units_of_reward_whatever_scale_a_
     actions, details = QEnsemble(members).act(observation(2))
     np.testing.assert_allclose(details["values"], [[0.2 / 3, 0.0, 0.1]] * 2, rtol=1e-5, atol=1e-9)
     assert actions.tolist() == [2, 2]
+    assert details["votes"].tolist() == [[0, 0, 2]] * 2
 
 
 def test_one_action_in_twenty_is_random_where_exploring_is_asked_for():

@@ -64,8 +64,9 @@ def test_an_ensemble_may_outvote_the_majority():
         return member
 
     members = [sure_of([0.1, 0.0, 0.0]), sure_of([0.1, 0.0, 0.0]), sure_of([0.0, 0.0, 9.0])]
-    actions, _ = EnsemblePolicy(members).act(observation(2))
+    actions, told = EnsemblePolicy(members).act(observation(2))
     assert actions.tolist() == [2, 2]
+    assert told["votes"].tolist() == [[0, 0, 2]] * 2
 
 
 def test_an_ensemble_of_nobody_is_refused():

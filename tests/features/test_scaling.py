@@ -27,6 +27,22 @@ def test_minmax_maps_the_training_range_to_zero_and_one():
     np.testing.assert_array_equal(scaler.transform(block)[:, 0], np.array([0, 1 / 3, 2 / 3, 1, 2, -1], np.float32))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_training_range_is_that_of_the_scaled_training_rows_and_is_saved(kind):
+    block = np.concatenate([example_block(), [[1e9, 1e9, 1e9]]])
+    scaler = Scaler.from_dict(json.loads(json.dumps(Scaler.fit(block, RowRange(0, 20), NAMES, kind).to_dict())))
+    seen = scaler.transform(block[:20])
+    np.testing.assert_array_equal(scaler.training_range, [seen.min(axis=0), seen.max(axis=0)])
+
+
+def test_a_scaler_that_was_saved_without_a_training_range_knows_none():
+    saved = Scaler.fit(example_block(), RowRange(0, 20), NAMES, "minmax").to_dict()
+    del saved["seen"]
+    assert Scaler.from_dict(saved).training_range is None
+    with pytest.raises(DataError, match="a training range of shape"):
+        Scaler.from_dict({**saved, "seen": [[0.0], [1.0]]})
+
+
 def test_zscore_gives_mean_zero_and_deviation_one_on_the_training_rows():
     block = np.array([[1.0], [3.0], [1e6], [-1e6]])
     scaler = Scaler.fit(block, RowRange(0, 2), ["a"], "zscore")  # mean 2, deviation 1
