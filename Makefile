@@ -70,7 +70,7 @@ $(VENV)/.installed: $(INPUTS)
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	@$(call install,-e ".[dev$(comma)live$(comma)hdf5$(comma)onnx$(comma)zoo]")
+	@$(call install,-e ".[dev$(comma)live$(comma)hdf5$(comma)onnx$(comma)zoo$(comma)explain]")
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: $(INPUTS)

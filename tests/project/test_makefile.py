@@ -81,7 +81,7 @@ def test_another_index_serves_torch_alone(checkout):
     installs = [call for call in calls(checkout) if "install" in call]
     assert installs == [
         "-m pip install -q -i https://wheels.example/cuda torch==2.13.0",
-        "-m pip install -q -c constraints.txt -e .[dev,live,hdf5,onnx,zoo]",
+        "-m pip install -q -c constraints.txt -e .[dev,live,hdf5,onnx,zoo,explain]",
     ]
 
 

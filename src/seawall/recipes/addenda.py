@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.addenda import Addendum
+from seawall.recipes.explain_record import explanation_of
 from seawall.recipes.nulls.record import nulls_of
 
-_READERS: tuple[Callable[[RunFolder], Addendum | None], ...] = (nulls_of,)
+_READERS: tuple[Callable[[RunFolder], Addendum | None], ...] = (explanation_of, nulls_of)
 """Each looks into a run's folder and answers None where its command was not run."""
 
 
