@@ -7,8 +7,11 @@ import pytest
 import torch
 from toy import WINDOW, toy_market
 
-from seawall.agents.onnx_export import TOLERANCE, ensemble_network, parity, require_parity, write_onnx
-from seawall.agents.onnx_policy import OnnxPolicy, onnx_session
+from seawall.agents.onnx.graph import ensemble_graph
+from seawall.agents.onnx.parity import TOLERANCE, differences, require_parity
+from seawall.agents.onnx.policy import OnnxPolicy
+from seawall.agents.onnx.session import GraphSession
+from seawall.agents.onnx.writing import write_onnx
 from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import Observation
@@ -32,7 +35,7 @@ def members():
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     path = tmp_path_factory.mktemp("onnx") / "policy.onnx"
-    write_onnx(ensemble_network(members()), path, (WINDOW, 3, 2), {"recipe_hash": "abc"})
+    write_onnx(ensemble_graph(members()), path, ((WINDOW, 3), 2), {"recipe_hash": "abc"})
     return path
 
 
@@ -72,19 +75,19 @@ def test_a_changed_network_is_told_from_its_file_and_refused(exported):
     changed = members()
     with torch.no_grad():
         changed[2].network.policy_head.bias[0] += 1e-3
-    source = np.random.default_rng(0)
-    inputs = source.normal(size=(600, WINDOW, 3)).astype(np.float32), source.uniform(size=(600, 2)).astype(np.float32)
-    assert parity(ensemble_network(members()), exported, *inputs) <= 1e-6
-    difference = parity(ensemble_network(changed), exported, *inputs)
-    assert difference > TOLERANCE
+    episodes = [[seen(toy_market(), np.arange(WINDOW, 600))]]
+    assert differences(EnsemblePolicy(members()), OnnxPolicy(exported, WINDOW), episodes).share <= 1e-6
+    found = differences(EnsemblePolicy(changed), OnnxPolicy(exported, WINDOW), episodes)
+    assert found.share > TOLERANCE
     with pytest.raises(DataError, match="allowed: up to 1e-05"):
-        require_parity(difference)
+        require_parity(found)
+    found.apart["probabilities"] = float("nan")
     with pytest.raises(DataError, match="nan"):
-        require_parity(float("nan"))
+        require_parity(found)
 
 
 def test_the_same_networks_give_the_same_bytes_and_no_path_of_the_machine(exported, tmp_path):
-    write_onnx(ensemble_network(members()), tmp_path / "again.onnx", (WINDOW, 3, 2), {"recipe_hash": "abc"})
+    write_onnx(ensemble_graph(members()), tmp_path / "again.onnx", ((WINDOW, 3), 2), {"recipe_hash": "abc"})
     content = (tmp_path / "again.onnx").read_bytes()
     assert content == exported.read_bytes()
     assert b".py" not in content
@@ -94,7 +97,7 @@ def test_the_same_networks_give_the_same_bytes_and_no_path_of_the_machine(export
 def test_a_damaged_file_is_refused_by_name(tmp_path, content):
     (tmp_path / "policy.onnx").write_bytes(content)
     with pytest.raises(DataError, match=r"policy\.onnx cannot be read by onnxruntime"):
-        onnx_session(tmp_path / "policy.onnx")
+        GraphSession(tmp_path / "policy.onnx")
 
 
 def test_without_onnxruntime_the_remedy_is_named(exported, monkeypatch):
@@ -109,5 +112,24 @@ class Remembering:
 
 
 def test_a_policy_that_is_no_such_network_is_refused():
-    with pytest.raises(ConfigError, match="class Remembering cannot be exported to ONNX; allowed: networks without memory"):
-        ensemble_network([Remembering()])
+    with pytest.raises(ConfigError, match="class Remembering cannot be exported to ONNX; allowed: runs of the agents ppo"):
+        ensemble_graph([Remembering()])
+
+
+def test_a_graph_with_other_inputs_is_refused_by_their_names(exported, tmp_path):
+    import onnx
+
+    model = onnx.load(exported)
+    model.graph.output[0].name = "odds"
+    for node in model.graph.node:
+        node.output[:] = ["odds" if name == "probabilities" else name for name in node.output]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(DataError, match="outputs odds, members; allowed: windows, account, and one of probabilities, number"):
+        GraphSession(tmp_path / "other.onnx")
+
+
+def test_the_first_output_is_the_mean_of_what_the_members_say(exported):
+    told = OnnxPolicy(exported, WINDOW)
+    told.act(seen(toy_market(), np.arange(WINDOW, 50)))
+    assert told.told.members.shape == (50 - WINDOW, 3, 3)
+    np.testing.assert_allclose(told.told.decided, told.told.members.mean(1), atol=1e-6)

@@ -8,7 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from seawall.agents.bundle import manifest_hash
+from seawall.agents.onnx.parity import Differences
 from seawall.core.run_folder import RunFolder
+from seawall.recipes.dataset import Dataset
 
 
 @pytest.fixture
@@ -147,7 +149,8 @@ def test_an_exported_ensemble_is_checked_kept_and_judged(seawall, run):
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
     entry = seawall("bundle", "export", run.path, "--onnx", "--json").json
     assert entry["max_difference"] <= 1e-5
-    assert (entry["random_windows"], entry["real_windows"]) == (1024, 1024)
+    own_rows = sum(len(each) for each in Dataset.load(run).split.tests)
+    assert (entry["kind"], entry["random_windows"], entry["real_windows"]) == ("probabilities", 1032, min(1024, own_rows) + 8)
     checked = seawall("bundle", "verify", run.path, "--json").json["checks"]
     assert checked[-1] == {"name": "onnx", "state": "ok", "details": []}
     torch, onnx = (seawall("backtest", run.path, "--runtime", name, "--json").json for name in ("torch", "onnx"))
@@ -155,6 +158,9 @@ def test_an_exported_ensemble_is_checked_kept_and_judged(seawall, run):
     assert (torch["checkpoint"]["runtime"], onnx["checkpoint"]["runtime"]) == ("torch", "onnx")
     assert onnx["metrics"] != torch["metrics"]
     assert seawall("backtest", run.path, "--runtime", "onnx", "--checkpoint", "last").code == 2
+    paper = seawall("paper", run.path, "--replay", "own", "--runtime", "onnx", "--json").json
+    assert (paper["runtime"], paper["parity"]["equal"], paper["final_equity"]) == ("onnx", True, onnx["ensemble"]["final_equity"])
+    assert "onnx" in paper["parity"]["words"]
     path = run.bundle / "policy.onnx"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     assert "the file was changed" in wrong(seawall("bundle", "verify", run.path, "--json"))["onnx"]
@@ -180,7 +186,8 @@ def test_an_export_elsewhere_leaves_the_bundle_alone_and_replaces_nothing_unaske
 
 def test_a_graph_that_decides_otherwise_is_refused_and_not_kept(seawall, run, monkeypatch):
     pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
-    monkeypatch.setattr("seawall.recipes.bundles.parity", lambda *_: 2e-5)
+    found = Differences(9, 0, {"probabilities": 2e-5}, {"probabilities": 1.0})
+    monkeypatch.setattr("seawall.recipes.onnx_export.differences", lambda *_: found)
     refused = seawall("bundle", "export", run.path, "--onnx")
     assert refused.code == 2
     assert "differ by 2e-05" in refused.err

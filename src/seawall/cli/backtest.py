@@ -20,10 +20,6 @@ Checkpoint = Annotated[
     str,
     typer.Option(help="Weights to judge: best by validation, last, or those after a number of steps that the run has kept."),
 ]
-Runtime = Annotated[
-    Literal["torch", "onnx"],
-    typer.Option(help="What computes the ensemble's decisions; onnx needs the file of seawall bundle export RUN --onnx."),
-]
 
 
 def backtest(
@@ -32,7 +28,7 @@ def backtest(
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
     checkpoint: Checkpoint = "best",
-    runtime: Runtime = "torch",
+    runtime: options.Runtime = "torch",
     trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
@@ -59,11 +55,9 @@ def backtest(
     if trust:
         trust_run(folder)
     if is_portfolio_run(folder):
-        if (checkpoint, runtime) != ("best", "torch"):
-            raise ConfigError(
-                f"checkpoint {checkpoint!r} and runtime {runtime!r} are of one series; a portfolio has best and torch"
-            )
-        document = judge_portfolio_with_bar(folder, overrides or [], data_dir)
+        if checkpoint != "best":
+            raise ConfigError(f"checkpoint is {checkpoint!r}, which is of one series; allowed for a portfolio: best")
+        document = judge_portfolio_with_bar(folder, overrides or [], data_dir, runtime)
     else:
         [document] = judge_with_bars([Case(folder, tuple(overrides or ()), data_dir, checkpoint, runtime)])
     if json:
@@ -72,13 +66,15 @@ def backtest(
         print_judgement(document)
 
 
-def judge_portfolio_with_bar(run: RunFolder, overrides: list[str], data_dir: Path) -> dict[str, Any]:
+def judge_portfolio_with_bar(
+    run: RunFolder, overrides: list[str], data_dir: Path, runtime: Literal["torch", "onnx"] = "torch"
+) -> dict[str, Any]:
     """Judge a portfolio behind a progress bar."""
     from seawall.recipes.families import judge_portfolio
 
     with progress_bars() as bars:
         task = bars.add_task(f"judging {run.path.parent.name}", total=None, note="")
-        return judge_portfolio(run, overrides, lambda policy: bars.update(task, advance=1, note=policy), data_dir)
+        return judge_portfolio(run, overrides, lambda policy: bars.update(task, advance=1, note=policy), data_dir, runtime)
 
 
 def judge_with_bars(cases: list[Case]) -> list[dict[str, Any]]:

@@ -106,18 +106,20 @@ def export(
     trust: options.Trust = False,
     json: options.Json = False,
 ) -> None:
-    """Write a run's ensemble for another runtime, kept only where it gives the probabilities that the networks give.
+    """Write a run's ensemble for another runtime, kept only where it decides as the networks do.
 
-    Inputs of the graph: windows, float32 (batch, rows, columns) of scaled features, oldest row first; account, float32
-    (batch, columns). Output: probabilities, float32 (batch, actions), the mean over the ensemble.
+    Inputs of the graph: windows, float32 (batch, rows, columns) of scaled features, oldest row first, of a portfolio (batch,
+    assets, rows, columns); account, float32 (batch, columns); and the memory of networks that remember. The first output is
+    probabilities, values, number or weights: what the ensemble decides by. The others are what each member says, and the memory.
 
     Examples:
         seawall bundle export latest --onnx
 
         seawall bundle export latest --onnx --out policy.onnx
     """
-    from seawall.recipes.bundles import export_onnx, find_bundle
+    from seawall.recipes.bundles import find_bundle
     from seawall.recipes.experiment import trust_run
+    from seawall.recipes.onnx_export import export_onnx
 
     if not onnx:
         raise ConfigError("no form to export to was named; allowed: --onnx")
@@ -128,9 +130,11 @@ def export(
     if json:
         print_json(entry)
         return
-    compared = f"{entry['random_windows']:,} random and {entry['real_windows']:,} real windows"
+    compared = f"{entry['random_windows']:,} random and {entry['real_windows']:,} real decisions"
     out.print(f"{entry['path']}: {entry['bytes']:,} bytes", markup=False)
-    out.print(f"Probabilities differ from the networks' by at most {entry['max_difference']:.1e} on {compared}.", markup=False)
+    out.print(
+        f"Its {entry['kind']} differ from the networks' by at most {entry['max_difference']:.1e} on {compared}.", markup=False
+    )
     if out_file is None:
         out.print(f"Judge with it:  seawall backtest {place.folder.parent} --runtime onnx", markup=False)
 
@@ -161,8 +165,13 @@ def _rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
             (f"seed {member['seed']}", f"{member['file']}, {member['bytes']:,} bytes, weights {member['weights_hash'][:16]}")
         )
     if onnx:
-        rows.append(("onnx", f"{onnx['file']}, sha256 {onnx['sha256'][:16]}, largest difference {onnx['max_difference']:.1e}"))
+        rows.append(("onnx", _onnx_line(onnx)))
     return rows
+
+
+def _onnx_line(onnx: dict[str, Any]) -> str:
+    kind = onnx.get("kind", "probabilities")
+    return f"{onnx['file']}, {kind}, sha256 {onnx['sha256'][:16]}, largest difference {onnx['max_difference']:.1e}"
 
 
 def _seed_line(progress: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,10 @@ RunReference = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="A Python file with parts of your own: feature columns and sets. May be given several times."),
+]
+Runtime = Annotated[
+    Literal["torch", "onnx"],
+    typer.Option(help="What computes the ensemble's decisions; onnx needs the file of seawall bundle export RUN --onnx."),
 ]
 Trust = Annotated[bool, typer.Option("--trust", help="Run the code of the plugins that the run keeps; read them first.")]
 

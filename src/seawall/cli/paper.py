@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -48,6 +48,7 @@ def paper(
     start: Start = "test",
     key: Annotated[str | None, typer.Option(help="Which table, where an HDF5 file has several, as in /15m.")] = None,
     check: Check = None,
+    runtime: options.Runtime = "torch",
     runs: options.Runs = options.RUNS,
     data_dir: options.DataFolder = options.DATA,
     trust: options.Trust = False,
@@ -65,6 +66,8 @@ def paper(
 
         seawall paper latest --replay binance/BTCUSDT/1h --from 2025-01-01 costs.taker_bps=20
 
+        seawall paper latest --replay own --runtime onnx
+
         seawall paper latest --replay own --json
     """
     from seawall.core.run_folder import RunFolder
@@ -78,9 +81,9 @@ def paper(
     if is_portfolio_run(folder):
         if (start, key, overrides or []) != ("test", None, []):
             raise ConfigError("a portfolio is replayed from the first bar that it has not seen, as it is; allowed: --replay alone")
-        _replay_portfolio(folder, recorded, data_dir, json=json)
+        _replay_portfolio(folder, recorded, data_dir, runtime, json=json)
         return
-    result = _replay_with_bar(PaperCase(folder, recorded, key, start, tuple(overrides or ()), data_dir))
+    result = _replay_with_bar(PaperCase(folder, recorded, key, start, tuple(overrides or ()), data_dir, runtime))
     if check and result.parity.equal is None:
         raise ConfigError(f"--check has nothing to compare {result.folder} with: {result.parity.words}")
     if json:
@@ -92,11 +95,11 @@ def paper(
         raise typer.Exit(1)
 
 
-def _replay_portfolio(run: RunFolder, recorded: str, data_dir: Path, *, json: bool) -> None:
+def _replay_portfolio(run: RunFolder, recorded: str, data_dir: Path, runtime: Literal["torch", "onnx"], *, json: bool) -> None:
     from seawall.recipes.families import replayed
 
     with console.status("Trading the portfolio bar by bar"):
-        parity = replayed(run, data_dir, recorded)
+        parity = replayed(run, data_dir, recorded, runtime)
     if json:
         print_json({"run": str(run.path), "replayed": recorded, "parity": parity})
     else:

@@ -19,7 +19,6 @@ from seawall.agents.bundle import (
     read_manifest,
 )
 from seawall.agents.bundle_manifest import manifest_problems
-from seawall.agents.onnx_export import ensemble_network, parity, require_parity
 from seawall.core.errors import ConfigError, DataError, SeawallError
 from seawall.core.market import Market, RowRange
 from seawall.core.run_folder import RunFolder
@@ -27,9 +26,10 @@ from seawall.core.timeframe import Timeframe
 from seawall.features.scaling.scaler import Scaler
 from seawall.market.splits import Split
 from seawall.recipes.assembly import Parts
-from seawall.recipes.bundles import BundlePlace, comparison_inputs
+from seawall.recipes.bundles import BundlePlace
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import load_run_recipe
+from seawall.recipes.onnx_export import compare_with_networks
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_run import load_run, parts_of
 from seawall.recipes.portfolio_schema import validate_portfolio
@@ -98,19 +98,15 @@ def _uses(place: BundlePlace, manifest: Mapping[str, Any], *, whole: bool) -> li
     if not usable:
         return [*checks, BundleCheck("networks", "not checked", ("weights or inputs are not sound",))]
     checks.append(_checked("networks", lambda: parts.policies(load_bundle(place.folder))))
-    if manifest.get("onnx") is not None and checks[-1].state == "ok" and isinstance(parts, Parts):
+    if manifest.get("onnx") is not None and checks[-1].state == "ok":
         checks.append(_onnx(place, parts, load_bundle(place.folder)))
     return checks
 
 
-def _onnx(place: BundlePlace, parts: Parts, bundle: Bundle) -> BundleCheck:
-    def compare() -> None:
-        path = onnx_file(place.folder, bundle.manifest)
-        windows, account, _counts = comparison_inputs(bundle.manifest, _real_market(place.run))
-        require_parity(parity(ensemble_network(parts.policies(bundle)[1]), path, windows, account))
-
+def _onnx(place: BundlePlace, parts: Parts | PortfolioParts, bundle: Bundle) -> BundleCheck:
+    own = _own_bars(place.run) if isinstance(parts, Parts) else parts.data.dataset
     try:
-        compare()
+        compare_with_networks(onnx_file(place.folder, bundle.manifest), parts, bundle, own)
     except ConfigError as error:
         # Without onnxruntime nothing is wrong with the bundle.
         return BundleCheck("onnx", "not checked", (str(error),))
@@ -119,12 +115,12 @@ def _onnx(place: BundlePlace, parts: Parts, bundle: Bundle) -> BundleCheck:
     return BundleCheck("onnx", "ok")
 
 
-def _real_market(run: RunFolder | None) -> Market | None:
+def _own_bars(run: RunFolder | None) -> Dataset | None:
     """Return the bars of a run where they are whole; an altered market is not the bundle's fault."""
     if run is None:
         return None
     try:
-        return Dataset.load(run).market
+        return Dataset.load(run)
     except DataError:
         return None
 

@@ -27,6 +27,7 @@ from seawall.recipes.portfolio_leakcheck import check_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_replay import replay_portfolio
 from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
+from seawall.recipes.runtime import Runtime, ensemble_by
 from seawall.recipes.schema import Recipe, is_portfolio, recipe_mapping, validate_recipe
 
 AnyRecipe = Recipe | PortfolioRecipe
@@ -69,20 +70,23 @@ def train_any(runs: Sequence[RunFolder], on_progress: Callable[[RunFolder, int, 
     return [portfolio_run.train_run(run, lambda seed, told, run=run: on_progress(run, seed, told)) for run in runs]
 
 
-def judge_portfolio(run: RunFolder, overrides: Sequence[str], on_progress: Callable[[str], Any], data_root: Path) -> dict[str, Any]:
+def judge_portfolio(
+    run: RunFolder, overrides: Sequence[str], on_progress: Callable[[str], Any], data_root: Path, runtime: Runtime = "torch"
+) -> dict[str, Any]:
     """Judge a trained portfolio and write its page; arguments as `portfolio_run.judge_run`.
 
     Returns:
         The document that ``seawall backtest --json`` prints.
     """
-    judgement = portfolio_run.judge_run(run, on_progress, overrides, data_root)
-    return portfolio_document(run, judgement, overrides)
+    judgement = portfolio_run.judge_run(run, on_progress, overrides, data_root, runtime)
+    return portfolio_document(run, judgement, overrides, runtime)
 
 
-def portfolio_document(run: RunFolder, judgement: Judgement, overrides: Sequence[str]) -> dict[str, Any]:
+def portfolio_document(
+    run: RunFolder, judgement: Judgement, overrides: Sequence[str], runtime: Runtime = "torch"
+) -> dict[str, Any]:
     """Return a judgement with the places of its files."""
-    recipe = portfolio_run.judged_recipe(run, overrides)
-    folder = RunFolder(run.path / "judged" / recipe.digest()[:8]) if overrides else run
+    folder = portfolio_run.judged_folder(run, overrides, runtime)
     files = {"run_folder": run.path, "metrics": folder.metrics, "ledger": folder.ledger, "report": folder.report}
     return {**judgement.document, **{name: str(path) for name, path in files.items()}}
 
@@ -96,13 +100,14 @@ def check_any(
     return check_recipe(recipe, data_root, n_bars, seed, done)
 
 
-def replayed(run: RunFolder, data_root: Path, source: str = OWN) -> dict[str, Any]:
+def replayed(run: RunFolder, data_root: Path, source: str = OWN, runtime: Runtime = "torch") -> dict[str, Any]:
     """Trade a judged run on paper over recorded bars, told one at a time, and compare the ledger with the backtest's.
 
     Args:
         run: A judged run.
         data_root: Folder of imported bars.
         source: Of a portfolio the files to replay, as ``data`` of its recipe names them; ``own`` for the run's test bars.
+        runtime: What computes the ensemble's decisions, as in the backtest.
 
     Returns:
         ``rows`` compared, whether they are ``equal``, and ``words``.
@@ -111,12 +116,13 @@ def replayed(run: RunFolder, data_root: Path, source: str = OWN) -> dict[str, An
         DataError: The run is not judged, or no bar is later than those that it has seen.
     """
     if not is_portfolio_run(run):
-        return replay_run(PaperCase(run, source, data_root=data_root), lambda _done, _total: None).parity.to_dict()
+        return replay_run(PaperCase(run, source, data_root=data_root, runtime=runtime), lambda _done, _total: None).parity.to_dict()
     parts, rows = _recorded(run, data_root, source)
-    ensemble, _members = parts.policies(load_bundle(run.bundle))
+    ensemble, _members = ensemble_by(runtime, parts, load_bundle(run.bundle), run)
     paper = replay_portfolio(parts, ensemble, rows).frame
     if source == OWN:
-        backtest, words = _judged_ledger(run), "the ensemble's ledger of the run's backtest, to the bit"
+        judged = portfolio_run.judged_folder(run, runtime=runtime)
+        backtest, words = _judged_ledger(judged, run), "the ensemble's ledger of the run's backtest, to the bit"
     else:
         backtest, words = portfolio_backtest(ensemble, parts.setting(rows)).frame, "a backtest over the same bars, to the bit"
     columns = [name for name in backtest.columns if name in paper.columns]
@@ -146,9 +152,9 @@ def _recorded(run: RunFolder, data_root: Path, source: str) -> tuple[PortfolioPa
     return other, RowRange(start, len(times))
 
 
-def _judged_ledger(run: RunFolder) -> pd.DataFrame:
+def _judged_ledger(folder: RunFolder, run: RunFolder) -> pd.DataFrame:
     try:
-        whole = pd.read_parquet(run.ledger)
+        whole = pd.read_parquet(folder.ledger)
     except (OSError, ValueError) as error:
-        raise DataError(f"{run.ledger} cannot be read: {error}; judge the run first: seawall backtest {run.path}") from error
+        raise DataError(f"{folder.ledger} cannot be read: {error}; judge the run first: seawall backtest {run.path}") from error
     return whole[whole["policy"] == "ensemble"].drop(columns="policy").reset_index(drop=True)

@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from seawall import __version__
-from seawall.agents.bundle import Bundle, onnx_file
-from seawall.agents.onnx_policy import OnnxPolicy
+from seawall.agents.bundle import Bundle
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted, fan_out
@@ -34,6 +33,7 @@ from seawall.recipes.experiment import load_run_recipe, training_summary, worker
 from seawall.recipes.files import apply_overrides, dump_yaml
 from seawall.recipes.leakcheck import check_recipe
 from seawall.recipes.run_bundle import BEST, LAST, bundle_at, is_finished, stopped_words, unfinished_progress
+from seawall.recipes.runtime import BY_ONNX, Runtime, ensemble_by
 from seawall.recipes.schema import Recipe, validate_recipe
 from seawall.recipes.trials import trial_of
 from seawall.training.threads import use_threads
@@ -58,7 +58,7 @@ class Case:
     overrides: tuple[str, ...] = ()
     data_root: Path = Path("data")
     checkpoint: str = BEST
-    runtime: Literal["torch", "onnx"] = "torch"
+    runtime: Runtime = "torch"
 
     def recipe(self) -> Recipe:
         """Return the run's recipe with the changes."""
@@ -134,12 +134,10 @@ def open_case(case: Case) -> OpenedCase:
     own = Dataset.load(case.run)
     dataset, rows = _judged_rows(case, recipe, bundle, own)
     parts = Parts(recipe, dataset, run=case.run)
-    ensemble, members = parts.policies(bundle)
+    ensemble, members = ensemble_by(case.runtime, parts, bundle, case.run, case.checkpoint)
     if len(bundle.manifest.get("seeds", ())) != len(members) or "scaler" not in bundle.manifest:
         raise DataError(f"{case.run.bundle / 'bundle.json'} is damaged: its seeds, members and scaler do not fit together")
     seeds = dict(zip(bundle.manifest["seeds"], members, strict=True))
-    if case.runtime == "onnx":
-        ensemble = _exported(case, bundle)
     return OpenedCase(recipe, parts, rows, ensemble, seeds, own, steps, stopped)
 
 
@@ -248,13 +246,6 @@ def _judged_rows(case: Case, recipe: Recipe, bundle: Bundle, own: Dataset) -> tu
     return other, RowRange(start, len(other.market))
 
 
-def _exported(case: Case, bundle: Bundle) -> OnnxPolicy:
-    """Return the bundle's exported ensemble."""
-    if case.checkpoint != BEST:
-        raise ConfigError(f"checkpoint is {case.checkpoint!r}, and the ONNX file holds the bundle's weights; allowed: {BEST}")
-    return OnnxPolicy(onnx_file(case.run.bundle, bundle.manifest), bundle.manifest["window"])
-
-
 def _with_checkpoint(
     judgement: Judgement, case: Case, steps: Mapping[int, int], stopped: Sequence[Mapping[str, Any]] | None
 ) -> Judgement:
@@ -269,7 +260,7 @@ def _with_checkpoint(
             "test rows is to select on them, and makes the score too good"
         )
     if case.runtime == "onnx":
-        cautions.append("the ensemble decided by onnxruntime from its exported file; the single seeds by torch")
+        cautions.append(BY_ONNX)
     verdict = judgement.verdict
     checkpoint = {
         "name": case.checkpoint,

@@ -17,7 +17,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Interrupted
 from seawall.core.files import replacing_folder, write_json
 from seawall.core.interrupts import heeded_interrupts
-from seawall.core.protocols import FeatureSet
+from seawall.core.protocols import FeatureSet, Policy
 from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import iso_ms, moment_ms
 from seawall.engine.decision import DecisionRecords
@@ -38,6 +38,7 @@ from seawall.recipes.experiment import load_run_recipe, training_summary
 from seawall.recipes.judging import Case
 from seawall.recipes.paper_parity import Parity, coincide, compare, nothing_to_compare
 from seawall.recipes.run_bundle import BEST, bundle_at, stopped_words, unfinished_progress
+from seawall.recipes.runtime import Runtime, ensemble_by
 from seawall.recipes.schema import FileData, Recipe
 from seawall.training.threads import use_threads
 
@@ -59,6 +60,7 @@ class PaperCase:
         start: ``test`` for the run's first test row, or the moment from which on decisions are taken.
         overrides: ``section.key=value`` each, of quality, costs, simulator or guards.
         data_root: Folder of imported bars.
+        runtime: What computes the ensemble's decisions, as in a backtest.
     """
 
     run: RunFolder
@@ -67,6 +69,7 @@ class PaperCase:
     start: str = FROM_TEST
     overrides: tuple[str, ...] = ()
     data_root: Path = Path("data")
+    runtime: Runtime = "torch"
 
     def recipe(self) -> Recipe:
         """Return the run's recipe with the changes.
@@ -84,7 +87,7 @@ class PaperCase:
 
     def judged(self) -> Case:
         """Return what ``seawall backtest`` judges with the same changes."""
-        return Case(self.run, self.overrides, self.data_root)
+        return Case(self.run, self.overrides, self.data_root, runtime=self.runtime)
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,9 @@ def replay_run(case: PaperCase, on_progress: Callable[[int, int], Any] = lambda 
     columns = feature_set(recipe.features)
     found = _bars(case, parts, columns)
     first = _first_row(case, parts, found, columns)
-    ledger, replayed = _traded(parts, bundle, (found, first, columns), on_progress)
-    parity = _parity(case, parts, bundle, ledger)
+    ensemble, _members = ensemble_by(case.runtime, parts, bundle, case.run)
+    ledger, replayed = _traded(parts, bundle, ensemble, (found, first, columns), on_progress)
+    parity = _parity(case, parts, ensemble, ledger)
     notes = [] if stopped is None else [f"{stopped_words(stopped)}; this is not the run as its recipe states it"]
     notes += _notes(case, parts, found, first, columns)
     folder = _free_folder(case.run)
@@ -169,7 +173,8 @@ def _first_row(case: PaperCase, parts: Parts, found: Checked, columns: FeatureSe
     if row < needed:
         raise DataError(
             f"{name} has {row} bars before {iso_ms(wanted)}, from which on decisions are wanted; needed: {needed} "
-            f"({warmup} to warm up, {window - 1} for the window and the guards). Of {len(times)} bars, {later}: --from names another moment"
+            f"({warmup} to warm up, {window - 1} for the window and the guards). Of {len(times)} bars, {later}: "
+            "--from names another moment"
         )
     if row > len(times) - 2:
         raise DataError(
@@ -186,12 +191,15 @@ def _rows_seen(parts: Parts) -> int:
 
 
 def _traded(
-    parts: Parts, bundle: Bundle, bars: tuple[Checked, int, FeatureSet], on_progress: Callable[[int, int], Any]
+    parts: Parts,
+    bundle: Bundle,
+    ensemble: Policy,
+    bars: tuple[Checked, int, FeatureSet],
+    on_progress: Callable[[int, int], Any],
 ) -> tuple[Ledger, Replayed]:
     """Trade over the bars as they close."""
     found, first, columns = bars
     recipe, window = parts.recipe, _rows_seen(parts)
-    ensemble, _members = parts.policies(bundle)
     feed = ReplayFeed(found.bars, first - window + 1, columns.requires)
     scaler = Scaler.from_dict(bundle.manifest["scaler"])
     tail = MarketTail(columns, found.timeframe, scaler, found.origin["symbol"], feed.columns, window)
@@ -216,7 +224,7 @@ def _traded(
     return ledger_of(result.records, reasons_in_words(desk, result.records), result.initial_equity, times), result
 
 
-def _parity(case: PaperCase, parts: Parts, bundle: Bundle, ledger: Ledger) -> Parity:
+def _parity(case: PaperCase, parts: Parts, ensemble: Policy, ledger: Ledger) -> Parity:
     """Compare with the kept backtest of the run, or with one made now, where it begins at the same bar."""
     dataset, recipe = parts.dataset, parts.recipe
     rows, kept = dataset.split.test, case.judged().folder().ledger
@@ -227,7 +235,6 @@ def _parity(case: PaperCase, parts: Parts, bundle: Bundle, ledger: Ledger) -> Pa
         return nothing_to_compare("the run's backtest begins at another bar, or has other bars")
     if kept.is_file():
         return compare(ledger, Ledgers.read(kept).ensemble, str(kept))
-    ensemble, _members = parts.policies(bundle)
     columns = recipe.environment.account_columns
     made = backtest(ensemble, dataset.market, rows, parts.desk(1), recipe.costs, recipe.simulator, columns)
     return compare(ledger, made, "a backtest made now, as none is kept")
@@ -263,6 +270,7 @@ def _facts(case: PaperCase, parts: Parts, found: Checked, traded: tuple[Ledger, 
         "run": str(case.run.path),
         "recipe": parts.recipe.name,
         "recipe_hash": parts.recipe.digest(),
+        "runtime": case.runtime,
         "replayed": found.origin["reference"],
         "symbol": found.origin["symbol"],
         "timeframe": found.timeframe.label,

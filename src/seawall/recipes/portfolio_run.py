@@ -28,7 +28,8 @@ from seawall.recipes.portfolio_dataset import PortfolioDataset, prepare_portfoli
 from seawall.recipes.portfolio_leakcheck import check_portfolio
 from seawall.recipes.portfolio_parts import PortfolioParts
 from seawall.recipes.portfolio_schema import PortfolioRecipe, validate_portfolio
-from seawall.recipes.run_bundle import seed_progress
+from seawall.recipes.run_bundle import BEST, seed_progress
+from seawall.recipes.runtime import BY_ONNX, Runtime, ensemble_by
 from seawall.recipes.trials import trial_of
 from seawall.simulator.actions.weights import weight_scheme
 from seawall.training.checkpoint import load_checkpoint
@@ -171,11 +172,26 @@ def judged_recipe(run: RunFolder, overrides: Sequence[str] = ()) -> PortfolioRec
     return validate_portfolio(apply_overrides(recipe.model_dump(mode="json"), overrides), str(run.recipe))
 
 
+def judged_folder(run: RunFolder, overrides: Sequence[str] = (), runtime: Runtime = "torch") -> RunFolder:
+    """Return where a judgement is kept: the run's folder, or one below it that is named by what was changed.
+
+    Args:
+        run: The run.
+        overrides: As for `judged_recipe`.
+        runtime: What computes the ensemble's decisions.
+    """
+    if not overrides and runtime == "torch":
+        return run
+    marks = [] if runtime == "torch" else [runtime]
+    return RunFolder(run.path / "judged" / "-".join([judged_recipe(run, overrides).digest()[:8], *marks]))
+
+
 def judge_run(
     run: RunFolder,
     on_progress: Callable[[str], Any] = lambda _name: None,
     overrides: Sequence[str] = (),
     data_root: Path = Path("data"),
+    runtime: Runtime = "torch",
 ) -> Judgement:
     """Backtest a run's ensemble, its seeds and the rivals on its test rows, judge them, and keep metrics, ledgers and report.
 
@@ -184,6 +200,7 @@ def judge_run(
         on_progress: Called with the name of each policy before its backtest.
         overrides: As for `judged_recipe`; with any, the judgement is kept in a folder below the run's, named by the changes.
         data_root: Folder of imported bars, for a leak check.
+        runtime: What computes the ensemble's decisions; another than torch has a folder of its own, too.
 
     Returns:
         The judgement; its ``document`` is what ``metrics.json`` holds.
@@ -194,30 +211,39 @@ def judge_run(
     """
     recipe = judged_recipe(run, overrides)
     parts = PortfolioParts(recipe, PortfolioDataset.load(run))
-    folder = RunFolder(run.path / "judged" / recipe.digest()[:8]) if overrides else run
+    folder = judged_folder(run, overrides, runtime)
     use_threads(recipe.training.threads)
     summaries = training_summary(run)["seeds"]
     bundle = load_bundle(run.bundle)
-    ensemble, members = parts.policies(bundle)
+    ensemble, members = ensemble_by(runtime, parts, bundle, run)
     candidates = Candidates(ensemble, dict(zip(bundle.manifest["seeds"], members, strict=True)))
     warnings = sorted({warning for summary in summaries for warning in summary["warnings"]})
     first, *more = (parts.setting(rows) for rows in parts.data.dataset.split.tests)
     trained = load_run(run)
     trial = trial_of(run, trained.model_dump(mode="json"))
     facts = _facts(run, parts, warnings)
-    judged_as = None if overrides else JudgedAs(folder.ledger, facts.costs)
+    judged_as = None if folder != run else JudgedAs(folder.ledger, facts.costs)
     background = background_of(run, trial, trained.digest(), lambda: check_portfolio(trained, data_root), judged_as=judged_as)
     if more:
         judgement, chained = evaluate_ranges(candidates, [first, *more], recipe.evaluation, facts, on_progress, background)
         ledgers = portfolio(chained)
     else:
         judgement, ledgers = evaluate_portfolios(candidates, first, recipe.evaluation, facts, on_progress, background)
+    if runtime == "onnx":
+        judgement = _by_onnx(judgement)
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
     note_judged(run, trial, judgement, None if judged_as is None else judged_as.kept(ledgers.ensemble))
     recipe_text = dump_yaml(recipe.model_dump(mode="json"))
     render_portfolio_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
     return judgement
+
+
+def _by_onnx(judgement: Judgement) -> Judgement:
+    """Say in a judgement that torch did not compute the ensemble's decisions."""
+    verdict = judgement.verdict
+    verdict = {**verdict, "cautions": [BY_ONNX, *verdict["cautions"]]}
+    return Judgement({**judgement.document, "verdict": verdict, "checkpoint": {"name": BEST, "runtime": "onnx"}})
 
 
 def _facts(run: RunFolder, parts: PortfolioParts, warnings: Sequence[str]) -> RunFacts:

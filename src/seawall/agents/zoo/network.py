@@ -120,9 +120,9 @@ class ZooNetwork(nn.Module):
     def _remember(self, features: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Let features pass the LSTM; what it remembers is a row of all layers' outputs, then of all layers' cells."""
         lstm = self.policy.lstm_actor
-        parts = memory.view(len(memory), 2, lstm.num_layers, lstm.hidden_size).permute(1, 2, 0, 3).contiguous()
+        parts = memory.unflatten(1, (2, lstm.num_layers, lstm.hidden_size)).permute(1, 2, 0, 3).contiguous()
         told, (outputs, cells) = lstm(features[None], (parts[0], parts[1]))
-        return told[0], torch.stack([outputs, cells]).permute(2, 0, 1, 3).reshape(len(memory), -1)
+        return told[0], torch.stack([outputs, cells]).permute(2, 0, 1, 3).flatten(1)
 
 
 def policy_keywords(

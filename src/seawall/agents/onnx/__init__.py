@@ -1,0 +1,1 @@
+"""Trained ensembles as ONNX graphs: written, compared with their networks, and run by onnxruntime."""
