@@ -225,8 +225,7 @@ class DQN:
         return share_done(self.steps, self.params.total_steps)
 
     def _epsilon(self) -> float:
-        start, end, fraction = self.params.epsilon_start, self.params.epsilon_end, self.params.epsilon_fraction
-        return end if self._done() >= fraction else start + (end - start) * self._done() / fraction
+        return self.params.epsilon_at(self._done())
 
     def _beta(self) -> float:
         return self.params.priority_beta + (1.0 - self.params.priority_beta) * self._done()

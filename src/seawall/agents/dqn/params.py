@@ -62,6 +62,11 @@ class DQNParams(Params):
             raise ValueError(f"epsilon_end is {self.epsilon_end}; allowed: at most epsilon_start {self.epsilon_start}")
         return self
 
+    def epsilon_at(self, done: float) -> float:
+        """Return the share of random actions when a share of the training is done."""
+        start, end, fraction = self.epsilon_start, self.epsilon_end, self.epsilon_fraction
+        return end if done >= fraction else start + (end - start) * done / fraction
+
     @property
     def slots(self) -> int:
         """Places of each environment's ring: its share of the transitions, and the observation that waits for its action."""
