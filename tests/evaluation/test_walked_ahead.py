@@ -9,11 +9,13 @@ from worlds import market_of, random_market
 
 from seawall.agents.ahead import Ahead, can_be_walked_ahead
 from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
+from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
 from seawall.core.protocols import Observation
 from seawall.evaluation.backtest import backtest
-from seawall.evaluation.baselines import BaselineParams
-from seawall.evaluation.evaluate import Candidates, Setting, walk_all
+from seawall.evaluation.baselines import BASELINES, BaselineParams, BaselineSetting, always
+from seawall.evaluation.evaluate import Candidates, Setting, rivals, walk_all
+from seawall.evaluation.joined_scheme import JoinedScheme, can_be_joined
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.nets.registry import ConvParams, NetworkShape, build_network
@@ -35,16 +37,14 @@ def policy_of(seed: int, gain: float, n_account: int = 3, **settings) -> Network
     return NetworkPolicy(network, WINDOW)
 
 
-def world(show_guards: bool = True, simulator: SimulatorParams | None = None, **market) -> Setting:
+def world(show_guards: bool = True, simulator: SimulatorParams | None = None, scheme: str = "sell_buy_hold", **market) -> Setting:
     prices = random_market(3, ROWS, **market).prices
     features = np.random.default_rng(4).normal(size=(ROWS, FEATURES))
     guards = NConsecutiveParams(n=2, mode="veto_repeat")
     return Setting(
         market=market_of(prices, features),
         rows=RowRange(20, ROWS),
-        make_desk=lambda: Desk(
-            action_scheme("sell_buy_hold", True), GuardChain([NConsecutive(guards)]), 1, show_guards=show_guards
-        ),
+        make_desk=lambda: Desk(action_scheme(scheme, True), GuardChain([NConsecutive(guards)]), 1, show_guards=show_guards),
         short=True,
         costs=CostParams(),
         simulator=SimulatorParams() if simulator is None else simulator,
@@ -72,6 +72,30 @@ def test_ledgers_are_those_of_single_backtests_to_the_bit(setting, gain):
         single = alone(policy, setting)
         assert ledger.frame.equals(single.frame)
         assert ledger.initial_equity == single.initial_equity
+
+
+@pytest.mark.parametrize("scheme", ["sell_buy_hold", "hold_long_short_close", "continuous_target"])
+def test_rivals_of_both_schemes_have_the_ledgers_of_single_backtests(scheme):
+    setting = world(scheme=scheme)
+    found = rivals(setting, BaselineParams(), 0.1, lambda _name: None)
+    usual = action_scheme("target_exposure", True)
+    made = BaselineSetting(usual.levels, 0.1, ROWS, BaselineParams(), 2.0 * setting.costs.rate)
+    own = setting.make_desk()
+    singles = {name: (BASELINES[name](made), own.beside(1, usual)) for name in ("sma_cross", "last_return", "random")}
+    singles |= {name: (policy, setting.make_desk()) for name, policy in always(own.scheme).items()}
+    for name, (policy, desk) in singles.items():
+        single = backtest(policy, setting.market, setting.rows, desk, setting.costs, setting.simulator)
+        assert found[name].frame.equals(single.frame), name
+
+
+def test_schemes_without_a_table_are_not_joined():
+    usual, free = action_scheme("target_exposure", True), action_scheme("continuous_target", True)
+    assert not can_be_joined(usual, free)
+    with pytest.raises(ConfigError, match="target_exposure and continuous_target cannot be joined"):
+        JoinedScheme(usual, free)
+    joined = JoinedScheme(usual, action_scheme("sell_buy_hold", True))
+    with pytest.raises(InvariantError, match="allowed: 0 to 5"):
+        joined.intent(np.array([6]), np.zeros(1))
 
 
 def test_policies_that_do_not_see_the_guards_are_walked_without_their_state():

@@ -24,7 +24,7 @@ from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Observation, Policy
 from seawall.nets.windows import ObservedWindows
-from seawall.simulator.compiled import heed_sources
+from seawall.simulator.compiled import heed_sources, ready_call
 
 _BATCH = 2_048
 _CLOSE = 1e-4
@@ -69,6 +69,7 @@ class Ahead:
         self._owner = np.array([account for account, each in enumerate(lineup) for _ in each], dtype=np.int64)
         self._member = np.array([places[id(member)] for each in lineup for member in each], dtype=np.int64)
         self._weights = np.stack([_account_weights(member) for member in members])
+        self._call: Any = None
         self._known = np.stack([_known(member, market, rows) for member in members], axis=1)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, Any]]:
@@ -76,11 +77,20 @@ class Ahead:
         del deterministic
         rows = observation.rows
         actions, sure = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.bool_)
-        _choose(rows - self._first, observation.account, self._known, self._weights, (self._owner, self._member), (actions, sure))
-        for account in np.flatnonzero(~sure).tolist():
-            alone = Observation(observation.market, rows[account : account + 1], observation.account[account : account + 1])
-            actions[account] = self._policies[account].act(alone)[0][0]
+        account = np.ascontiguousarray(observation.account, dtype=np.float32)
+        parts = (rows - self._first, account, self._known, self._weights, (self._owner, self._member), (actions, sure))
+        if self._call is None:
+            self._call = ready_call(_choose, parts)
+        self._call(*parts)
+        if not sure.all():
+            self._ask_themselves(np.flatnonzero(~sure).tolist(), observation, actions)
         return actions, {}
+
+    def _ask_themselves(self, accounts: list[int], observation: Observation, actions: np.ndarray) -> None:
+        """Let the policies of some accounts decide, each with its one window."""
+        for i in accounts:
+            alone = Observation(observation.market, observation.rows[i : i + 1], observation.account[i : i + 1])
+            actions[i] = self._policies[i].act(alone)[0][0]
 
 
 def _members(policy: Policy) -> tuple[NetworkPolicy, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seawall.evaluation.page import date, words
-from seawall.evaluation.phrases import percent
+from seawall.evaluation.phrases import percent, share
 
 
 def guard_lines(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def source_words(document: Mapping[str, Any]) -> str:
         return ""
     total, initial = found["total"], document["test"]["initial_equity"]
     told = (
-        f"Prices brought {percent(total['gross'] / initial)} of the initial equity, costs took {_size(total['costs'] / initial)}: "
+        f"Prices brought {percent(total['gross'] / initial)} of the initial equity, costs took {share(total['costs'] / initial)}: "
         f"{percent(total['share'])} is left."
     )
     return f"{told} {_extremes(found['by_asset'], 'asset')}" if found.get("by_asset") else told

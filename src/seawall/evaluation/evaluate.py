@@ -12,11 +12,12 @@ from seawall.agents.ahead import Ahead, can_be_walked_ahead
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
-from seawall.core.protocols import Policy
+from seawall.core.protocols import ActionScheme, Policy
 from seawall.evaluation.attribution import Surroundings, attribution
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.baselines import BASELINES, RIVALS, UNGUARDED, UNGUARDED_TOO, BaselineParams, BaselineSetting, always
 from seawall.evaluation.evidence import Background
+from seawall.evaluation.joined_scheme import JoinedScheme, Shifted, can_be_joined
 from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.oracle.oracle import Oracle, oracle
@@ -189,12 +190,27 @@ def rivals(setting: Setting, params: BaselineParams, rate: float, tell: Callable
     made = BaselineSetting(scheme.levels, rate, len(setting.market), params, 2.0 * setting.costs.rate)
     simple = {name: make(made) for name, make in BASELINES.items()}
     constant = always(own.scheme)
-    ledgers = _together(simple, setting, own.beside(len(simple), scheme))
-    ledgers |= _together(constant, setting, own.beside(len(constant)))
+    ledgers = _of_two_schemes((simple, scheme), (constant, own.scheme), setting)
     held_back = [name for name in UNGUARDED_TOO if _changed(ledgers[name])]
     if held_back:
         free = {name + UNGUARDED: simple[name] for name in held_back}
         ledgers |= _together(free, setting, own.beside(len(free), scheme, guarded=False))
+    return ledgers
+
+
+def _of_two_schemes(
+    first: tuple[Mapping[str, Policy], ActionScheme], second: tuple[Mapping[str, Policy], ActionScheme], setting: Setting
+) -> dict[str, Ledger]:
+    """Walk policies of two schemes behind the run's guards, all in one simulator where the schemes can be joined."""
+    (simple, scheme), (constant, other) = first, second
+    own = setting.make_desk()
+    if not can_be_joined(scheme, other):
+        return _together(simple, setting, own.beside(len(simple), scheme)) | _together(constant, setting, own.beside(len(constant)))
+    joined = JoinedScheme(scheme, other)
+    everyone = {**simple, **{name: Shifted(policy, joined.offset) for name, policy in constant.items()}}
+    ledgers = _together(everyone, setting, own.beside(len(everyone), joined))
+    for name in constant:
+        ledgers[name].frame["action"] -= joined.offset
     return ledgers
 
 

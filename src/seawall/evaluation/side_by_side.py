@@ -20,9 +20,9 @@ from seawall.core.protocols import ActionTable, Observation, OrderTerms, Policy
 from seawall.engine.decision import DecisionRecords
 from seawall.evaluation.backtest import reasons_in_words
 from seawall.evaluation.ledger import Ledger, ledger_of
-from seawall.simulator.compiled import heed_sources
+from seawall.simulator.compiled import heed_sources, ready_call
 from seawall.simulator.costs.params import CostParams
-from seawall.simulator.desk import Desk
+from seawall.simulator.desk import Decision, Desk
 from seawall.simulator.kernel import book, events, layout, prefetch, step
 from seawall.simulator.kernel.layout import Accounts, Bars, Flags, Orders, Rules
 from seawall.simulator.observe import AccountObserver
@@ -30,6 +30,8 @@ from seawall.simulator.rewards.params import RewardParams
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import Simulator
 
+_LOOK_AROUND = 64
+"""Bars from one look at whether every account has ended to the next; an account that has ended stands still."""
 _CHUNK = 4_096
 """Rows that a policy decides for at once, ahead of the walk."""
 _MONEY = {
@@ -126,7 +128,7 @@ def backtest_accounts(names: Sequence[str], policy: Policy, ground: Ground, acco
     observer = AccountObserver(account_columns, ground.desk)
 
     def ask(_bar: int) -> np.ndarray:
-        return policy.act(Observation(ground.market, simulator.row, observer.rows(simulator)))[0]
+        return policy.act(Observation(ground.market, simulator.row.copy(), observer.rows(simulator)))[0]
 
     return _ledgers(_stepped(simulator, ground.desk, ask, len(ground.rows) - 1), names, ground)
 
@@ -173,6 +175,9 @@ def _stepped(simulator: Simulator, desk: Desk, ask: Callable[[int], np.ndarray],
     money, exits, done = _empty(simulator, decisions)
     actions: list[np.ndarray] = []
     accounts, none = simulator.compiled_parts()[1], np.zeros(simulator.n)
+    ended = accounts.counts[layout.TERMINATED : layout.TRUNCATED + 1, : simulator.n]
+    ends = np.zeros((decisions, *ended.shape), dtype=np.int8)
+    fill = _filling(simulator, desk)
     decided: dict[str, list[np.ndarray]] = {
         name: [] for name in ("signal", "proposed", "allowed", "guard_code", "reason", "illegal")
     }
@@ -182,7 +187,7 @@ def _stepped(simulator: Simulator, desk: Desk, ask: Callable[[int], np.ndarray],
         asked = ask(bar)
         actions.append(asked)
         decision = desk.decide(asked, simulator.view())
-        result = simulator.step(decision.allowed, decision.terms, decision.signal)
+        fill(decision)
         intent = decision.intent
         illegal = none if intent.illegal is None else intent.illegal
         # The account's own arrays change at the next step; the desk's are new each time, save for a target that is kept.
@@ -192,11 +197,13 @@ def _stepped(simulator: Simulator, desk: Desk, ask: Callable[[int], np.ndarray],
         if decision.terms is not None:
             terms.append(decision.terms)
         money[bar] = accounts.money[_ROWS, : simulator.n]
-        exits[bar], done[bar] = simulator.exit_code, result.terminated | result.truncated
-        if done[bar].all():
+        exits[bar], ends[bar] = simulator.exit_code, ended
+        if bar % _LOOK_AROUND == 0 and ended.any(axis=0).all():
             break
     bars = bar + 1
+    done[:bars] = ends[:bars].any(axis=1)
     laid = {name: np.array(parts) for name, parts in decided.items()}
+    _refuse_targets(laid["allowed"], simulator.params.max_exposure)
     laid["illegal"] = laid["illegal"].astype(np.bool_)
     laid |= {
         name: np.array([getattr(each, name) for each in terms]) if terms else np.zeros((bars, simulator.n))
@@ -205,16 +212,27 @@ def _stepped(simulator: Simulator, desk: Desk, ask: Callable[[int], np.ndarray],
     return _Walk(money[:bars], exits[:bars], done[:bars], {"action": np.array(actions), **laid})
 
 
+def _filling(simulator: Simulator, desk: Desk) -> Callable[[Decision], object]:
+    """Return what fills a decision: the kernel itself where nothing delays orders, and they carry nothing beside their target."""
+    if simulator.params.orders.latency_bars or desk.scheme.carries_terms:
+        return lambda decision: simulator.step(decision.allowed, decision.terms, decision.signal)
+    bars, accounts, rules, flags, _dearest = simulator.compiled_parts()
+    none = np.empty(0)
+    call = ready_call(step.step_serial, (bars, accounts, Orders(np.empty(simulator.n), none, none, none), rules, flags))
+
+    def fill(decision: Decision) -> None:
+        wanted = np.ascontiguousarray(decision.allowed, dtype=np.float64)
+        call(bars, accounts, Orders(wanted, none, none, none), rules, flags)
+
+    return fill
+
+
 def _run(simulator: Simulator, table: ActionTable, actions: np.ndarray) -> _Walk:
     """Walk in one compiled call, where nothing but the scheme's table stands between actions and orders."""
     money, exits, done = _empty(simulator, len(actions))
     bars, accounts, rules, flags, _dearest = simulator.compiled_parts()
     asked = table.targets[:, actions].transpose(1, 0, 2).copy()
-    limit = simulator.params.max_exposure
-    if not (np.abs(asked[~np.isnan(asked)]) <= limit).all():
-        raise InvariantError(
-            f"targets {sorted(set(table.targets.ravel().tolist()))} are not all allowed; allowed: {-limit} to {limit}"
-        )
+    _refuse_targets(asked[~np.isnan(asked)], simulator.params.max_exposure)
     allowed = np.empty(actions.shape)
     _walk(bars, accounts, asked, rules, flags, (allowed, money, exits, done))
     force = np.concatenate([np.zeros((1, simulator.n)), money[:-1, _FORCE]])
@@ -227,6 +245,12 @@ def _run(simulator: Simulator, table: ActionTable, actions: np.ndarray) -> _Walk
         **{name: np.zeros(actions.shape) for name in OrderTerms._fields},
     }  # fmt: skip
     return _Walk(money, exits, done, decided)
+
+
+def _refuse_targets(targets: np.ndarray, limit: float) -> None:
+    """Refuse exposures that no account may have."""
+    if not (np.abs(targets) <= limit).all():
+        raise InvariantError(f"targets {np.unique(targets).tolist()[:8]} are not all allowed; allowed: {-limit} to {limit}")
 
 
 @njit(cache=True, error_model="numpy")
