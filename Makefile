@@ -42,13 +42,14 @@ check: $(VENV)/.installed-dev ## format, lint, types, import layers, fast tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
-bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator and the learner beside their peers
+bench: $(VENV)/.installed-bench ## measure the data, the features, the simulator and the learner beside their peers, and a judgement
 	@$(BIN)/python bench/data.py
 	@$(BIN)/python bench/features.py
 	@$(BIN)/python bench/simulator.py
 	@$(BIN)/python bench/throughput.py
 	@$(BIN)/python bench/throughput_dqn.py
 	@$(BIN)/python bench/inference.py
+	@$(BIN)/python bench/report.py
 
 bench-learning: $(VENV)/.installed-bench ## measure seconds to 70 % of the attainable beside Stable-Baselines3; about an hour
 	@$(BIN)/python bench/learning.py
