@@ -98,12 +98,16 @@ def test_the_section_is_escaped_and_says_where_the_run_lies():
         "9.50",
         "0.95 to 18.05",
         "18 of 20",
-        "68.3\u00a0% to 98.8\u00a0%",
         "0.905",
+        "68.3\u00a0% to 98.8\u00a0%",
     ]
     page = render(section.template, section.figures, part=section.values, figure=lambda name, _title, _caption: f"[{name}]")
     assert "[nulls]" in page
     assert "&lt;fewer&gt; seeds" in page
     assert "Verdicts of the random walks: no evidence of skill 20." in page
     stands_out = nulls_section(document(20.0, [float(number) for number in range(20)]))
+    assert stands_out.values["words"] == [
+        "The run's Sharpe of 20.00 is reached by 0 of 20 random walks: p = 0.048. Noise seldom gives as much."
+    ]
+    assert len(section.values["words"]) == len(MEASURES)
     assert (stands_out.values["heading"], stands_out.values["tone"]) == ("It stands out from noise", "evidence")

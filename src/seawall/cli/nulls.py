@@ -129,14 +129,15 @@ def _span(seconds: float) -> str:
 
 
 _COLUMNS = ("measure", "noise", "the run", "median", "5 to 95 %", "as good", "p", "share, 95 %")
-_TITLES = {"mean_log_return": "net per bar, bps", "sharpe": "Sharpe", "against_buy_and_hold": "less buy-and-hold, bps"}
 
 
 def _tell(document: dict[str, Any]) -> None:
-    from seawall.evaluation.null_positions import KINDS
+    from seawall.evaluation.null_positions import KINDS, MEASURES
 
     rows = [
-        _row(KINDS[kind][1], name, each) for kind, told in document["kinds"].items() for name, each in told["positions"].items()
+        _row(MEASURES[name], KINDS[kind][1], name, each)
+        for kind, told in document["kinds"].items()
+        for name, each in told["positions"].items()
     ]
     out.print(table("the run among what its pipeline makes of noise", _COLUMNS, rows))
     for kind, told in document["kinds"].items():
@@ -150,14 +151,14 @@ def _tell(document: dict[str, Any]) -> None:
     out.print(f"Report: {document['files']['report']}", markup=False)
 
 
-def _row(noise: str, measure: str, each: dict[str, Any]) -> tuple[str, ...]:
+def _row(title: str, noise: str, measure: str, each: dict[str, Any]) -> tuple[str, ...]:
     scale, digits = (1.0, 2) if measure == "sharpe" else (1e4, 3)
 
     def show(value: float | None) -> str:
         return number(None if value is None else scale * value, digits)
 
     return (
-        _TITLES[measure],
+        title if measure == "sharpe" else f"{title}, bps",
         noise,
         show(each["real"]),
         show(each["median"]),

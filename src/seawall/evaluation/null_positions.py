@@ -20,11 +20,11 @@ LEVEL = 0.05
 """A result with a larger p lies inside the noise."""
 CONFIDENCE = 0.95
 MEASURES: dict[str, str] = {
-    "mean_log_return": "mean net log return per bar",
-    "sharpe": "Sharpe, annualised",
-    "against_buy_and_hold": "mean net log return per bar, less buy-and-hold's",
+    "mean_log_return": "net return per bar",
+    "sharpe": "Sharpe",
+    "against_buy_and_hold": "lead over buy-and-hold",
 }
-"""What is compared, and what it is called."""
+"""What is compared, and what it is called; returns are logs, the Sharpe ratio is annualised."""
 KINDS: dict[str, tuple[str, str]] = {
     "walk": ("random walk", "random walks"),
     "shuffle": ("shuffled market", "shuffled markets"),
@@ -153,7 +153,7 @@ def sentences(kind: str, positions: Mapping[str, Mapping[str, Any]]) -> list[str
 
 
 def _words(measure: str, found_: Position, names: tuple[str, str]) -> str:
-    title = {"mean_log_return": "net return per bar", "sharpe": "Sharpe", "against_buy_and_hold": "lead over buy-and-hold"}[measure]
+    title = MEASURES[measure]
     if found_.real is None or found_.p is None:
         return f"The run's {title} is undefined, so nothing can be said of it."
     show = two_digits if measure == "sharpe" else per_bar

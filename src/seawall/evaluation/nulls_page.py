@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from seawall.evaluation.addenda import Addendum
 from seawall.evaluation.figures import ENSEMBLE, LOSS, QUIET, laid_out
-from seawall.evaluation.null_positions import KINDS, MEASURES
+from seawall.evaluation.null_positions import KINDS, LEVEL, MEASURES
 from seawall.evaluation.phrases import per_bar, share, two_digits
 from seawall.evaluation.verdict import LEVEL_TITLES
 
@@ -32,7 +32,7 @@ def nulls_section(document: Mapping[str, Any]) -> Addendum:
     values = {
         "heading": _HEADINGS[document["found"]],
         "tone": "evidence" if document["found"] == "outside" else "none",
-        "words": [words for kind in document["kinds"].values() for words in kind["words"]],
+        "words": [words for told in document["kinds"].values() for words in _told_first(told)],
         "rows": [_row(kind, name, each) for kind, told in document["kinds"].items() for name, each in told["positions"].items()],
         "verdicts": [_verdicts(kind, told) for kind, told in document["kinds"].items()],
         "made": [told["made"] for told in document["kinds"].values()],
@@ -41,13 +41,20 @@ def nulls_section(document: Mapping[str, Any]) -> Addendum:
     return Addendum("nulls.html.j2", values, {"nulls": nulls_figure(document)})
 
 
+def _told_first(told: Mapping[str, Any]) -> list[str]:
+    """Return the sentence of the Sharpe ratio, those of other measures that lie inside the noise, and remarks on the whole."""
+    shown = [name == "sharpe" or each["p"] is None or each["p"] > LEVEL for name, each in told["positions"].items()]
+    words = told["words"]
+    return [*(sentence for sentence, chosen in zip(words, shown, strict=False) if chosen), *words[len(shown) :]]
+
+
 def nulls_figure(document: Mapping[str, Any]) -> go.Figure:
     """Draw every null result by its kind, and the real one as a line through them; one strip for each measure.
 
     Args:
         document: As for `nulls_section`.
     """
-    titles = ("net log return per bar, bps", "Sharpe, annualised", "the same less buy-and-hold's, bps")
+    titles = ("net log return per bar, bps", "Sharpe, annualised", "lead over buy-and-hold per bar, bps")
     figure = make_subplots(rows=len(MEASURES), cols=1, vertical_spacing=0.16, subplot_titles=titles)
     for place, name in enumerate(MEASURES, start=1):
         scale = 1.0 if name == "sharpe" else _BPS
@@ -56,7 +63,7 @@ def nulls_figure(document: Mapping[str, Any]) -> go.Figure:
         if document["real"][name] is not None:
             real = scale * document["real"][name]
             figure.add_vline(x=real, line={"color": ENSEMBLE, "width": 2.4}, row=place, col=1)  # pyright: ignore[reportArgumentType]
-            figure.add_trace(_run(real, first=place == 1), row=place, col=1)
+            figure.add_trace(_run(real, [KINDS[kind][1] for kind in document["kinds"]], first=place == 1), row=place, col=1)
         figure.add_vline(x=0.0, line={"color": LOSS, "width": 1, "dash": "dot"}, row=place, col=1)  # pyright: ignore[reportArgumentType]
     figure.update_yaxes(showticklabels=False, showgrid=False)
     strips = len(document["kinds"])
@@ -72,8 +79,8 @@ def _strip(kind: str, values: list[float], *, first: bool) -> go.Box:
     return strip.update(fillcolor="rgba(138,143,152,0.12)", hovertemplate=f"{name}: %{{x:.2f}}<extra></extra>")
 
 
-def _run(value: float, *, first: bool) -> go.Scatter:
-    mark = go.Scatter(x=[value], y=[0], mode="markers", name="the run", legendgroup="run", showlegend=first)
+def _run(value: float, strips: list[str], *, first: bool) -> go.Scatter:
+    mark = go.Scatter(x=[value] * len(strips), y=strips, mode="markers", name="the run", legendgroup="run", showlegend=first)
     mark.update(marker={"color": ENSEMBLE, "size": 11, "symbol": "diamond"})
     return mark.update(hovertemplate="the run: %{x:.2f}<extra></extra>")
 
@@ -90,8 +97,8 @@ def _row(kind: str, measure: str, each: Mapping[str, Any]) -> dict[str, Any]:
             show(each["median"]),
             f"{show(each['from_5'])} to {show(each['to_95'])}",
             among,
-            between,
             "–" if each["p"] is None else f"{each['p']:.3f}",
+            between,
         ],
     }
 
