@@ -14,6 +14,7 @@ from seawall.cli import (
     ablate,
     backtest,
     bundle,
+    calibrate,
     compare,
     data,
     demo,
@@ -65,6 +66,7 @@ for verb in (
     selftest.selftest,
     suite.suite,
     walkforward.walkforward,
+    calibrate.calibrate,
     nulls.nulls,
 ):
     app.command()(verb)

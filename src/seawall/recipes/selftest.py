@@ -35,7 +35,7 @@ def grade(twins: Twins, planted: Mapping[str, Any], noise: Mapping[str, Any]) ->
         For the planted market the log growth of each seed and its share of the optimum; for the noise its verdict; and
         whether both answers are right.
     """
-    attainable = _informed_growth(twins.planted)
+    attainable = informed_growth(twins.planted)
     growths = {seed: metrics["mean_log_return"] for seed, metrics in planted["seeds"].items()}
     seeds = [{"seed": int(seed), "growth_bps": 1e4 * growth, "share": growth / attainable} for seed, growth in growths.items()]
     mean_share = float(np.mean([seed["share"] for seed in seeds]))
@@ -57,8 +57,15 @@ def grade(twins: Twins, planted: Mapping[str, Any], noise: Mapping[str, Any]) ->
     }
 
 
-def _informed_growth(run: RunFolder) -> float:
-    """Return the informed optimum's mean log growth per bar on the test rows."""
+def informed_growth(run: RunFolder) -> float:
+    """Return what the best policy that sees the hidden signal earns on the test rows of a run on a planted edge.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Mean log growth per bar, after costs.
+    """
     recipe, dataset = load_run_recipe(run), Dataset.load(run)
     data = recipe.data
     if not isinstance(data, PlantedEdgeData):
