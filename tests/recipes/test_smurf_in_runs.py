@@ -204,6 +204,16 @@ def test_a_smurf_that_has_seen_a_bar_that_judges_is_refused_and_one_that_chose_o
         require_fitting(smurf.bundle, recipe, replace(dataset, split=earlier))
 
 
+def test_a_run_that_is_judged_on_bars_that_its_smurf_has_seen_is_not_made(smurf, folder):
+    runs = folder / "runs" / "tradernet"
+    before = sorted(runs.iterdir())
+    with pytest.raises(
+        DataError, match=r"the Smurf has seen bars up to 2020-.* it knows them; allowed: one trained on earlier bars"
+    ):
+        create_run(*untouched(folder, smurf, "split={train: 0.5, validation: 0.1, test: 0.4}"))
+    assert sorted(runs.iterdir()) == before
+
+
 def test_a_smurf_of_a_smurf_is_refused():
     with pytest.raises(ConfigError, match=r"role is smurf and guards.smurf is set"):
         load_recipe("tradernet", ["role=smurf", "guards.smurf.bundle=latest"])
