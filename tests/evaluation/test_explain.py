@@ -159,7 +159,7 @@ def test_the_words_say_what_the_numbers_say():
     told = " ".join(words).replace("\u00a0", " ")
     assert "it looks most at a (53.3 %), b (26.7 %) and c (13.3 %); 2 of 4 inputs make up 80 %" in told
     assert "Its own account has 6.7 %" in told
-    assert "half of its attention to features lies on the newest bar; the bar that counts most is the newest (75.0 %)" in told
+    assert "half of what features do lies on the newest bar; the bar that counts most is the newest (75.0 %)" in told
     assert "The seeds agree on the ranking (Kendall's tau 1.00, 100.0 % of the first five in common)" in told
     assert "Networks with random weights rank the inputs otherwise (Spearman's rank correlation −1.00)" in told
 

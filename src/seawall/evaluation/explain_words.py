@@ -85,7 +85,7 @@ def _lags(found: Mapping[str, Any]) -> str:
     where = "the newest bar" if bars == 1 else f"the newest {bars} bars"
     back = "the newest" if most["name"] == "0" else f"{most['name']} back"
     return (
-        f"Of a window of {len(rows)} bars, half of its attention to features lies on {where}; the bar that counts most is {back} "
+        f"Of a window of {len(rows)} bars, half of what features do lies on {where}; the bar that counts most is {back} "
         f"({share(most['share'])})"
     )
 
@@ -112,7 +112,7 @@ def _untrained(found: Mapping[str, Any]) -> str:
         return ""
     rank = f"(Spearman's rank correlation {two_digits(found['spearman'])})"
     if found["level"] == "differs":
-        return f"Networks with random weights rank the inputs otherwise {rank}: the ranking comes from what was learned"
+        return f"Networks with random weights rank the inputs otherwise {rank}: scale and wiring alone do not make the ranking"
     return (
         f"Networks with random weights rank the inputs much the same {rank}: the ranking tells how inputs are scaled and wired "
         "rather than what was learned"

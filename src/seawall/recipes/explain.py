@@ -231,9 +231,15 @@ def _completeness(found: list[Gradients]) -> dict[str, Any] | None:
         "mean_change": change,
         "mean_gap": float(gaps.mean()),
         "largest_gap": float(gaps.max()),
-        "largest_gap_share": float(gaps.max()) / change if change > 0.0 else 0.0,
+        "largest_gap_share": max(_largest_share(each) for each in found),
         "most_steps": max(int(each.steps.max()) for each in found),
     }
+
+
+def _largest_share(found: Gradients) -> float:
+    """Return the largest gap of a seed as a share of its own mean change, by which its points were chosen."""
+    change = float(np.abs(found.change).mean())
+    return float(np.abs(found.gap).max()) / change if change > 0.0 else 0.0
 
 
 def _attended(scores: Scores, inputs: Inputs) -> dict[str, Any] | None:
