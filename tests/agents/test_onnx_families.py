@@ -145,7 +145,9 @@ def test_what_is_drawn_is_what_the_networks_draw(written):
     name, _, ensemble, path = written
     market, rows, n_account, sees = ground(name)
     seen = Observation(market, np.arange(rows.start, rows.start + 40), np.zeros((40, n_account), np.float32))
-    drawn = ensemble(np.random.default_rng(3)).act(seen, deterministic=False)[0]
+    networks = ensemble(np.random.default_rng(3))
+    getattr(networks, "begin", lambda _n: None)(40)
+    drawn = networks.act(seen, deterministic=False)[0]
     ours = OnnxPolicy(path, sees, np.random.default_rng(3)).act(seen, deterministic=False)[0]
     np.testing.assert_allclose(ours, drawn, atol=1e-5)
     with pytest.raises(ConfigError, match="no generator"):
