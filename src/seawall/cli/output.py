@@ -52,7 +52,8 @@ def print_skill(document: Mapping[str, Any]) -> None:
     """Print what a judgement says of skill and luck, a figure a line with its meaning."""
     from seawall.evaluation.skill_words import skill_rows
 
-    grid = Table(title=Text("skill or luck?", style="table.title"), title_justify="left", show_header=False, box=None, pad_edge=False)
+    title = Text("skill or luck?", style="table.title")
+    grid = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
     for justify in ("left", "right", "left"):
         grid.add_column(justify=justify, no_wrap=justify != "left", overflow="fold")
     rows = skill_rows(document)
