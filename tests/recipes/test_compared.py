@@ -147,6 +147,9 @@ def test_null_tests_and_guards_are_told_where_a_run_has_them(runs, tmp_path):
 def test_references_that_name_nothing_or_several_are_refused(runs, tmp_path):
     assert find("walkforward/20260105T000000-eeee", runs).path == runs / "walkforward" / "20260105T000000-eeee"
     assert find("latest", runs).path.name == "20260106T000000-ffff"
+    whole = runs / "small" / "20260101T000000-aaaa"
+    assert find(str(whole.resolve()), runs).path == whole.resolve()
+    assert find("20260105", runs).path.name == "20260105T000000-eeee"
     with pytest.raises(ConfigError, match="begins the names of"):
         find("2026010", runs)
     with pytest.raises(ConfigError, match="is not one run"):

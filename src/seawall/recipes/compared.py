@@ -55,7 +55,8 @@ def find(reference: str, runs: Path) -> RunFolder:
     for place in (Path(reference), runs / reference):
         if (place / _WALK_STATE).is_file():
             return RunFolder(place)
-    walks = [path for path in sorted((runs / WALKS).glob(f"{_literal(reference)}*")) if (path / _WALK_STATE).is_file()]
+    states = sorted((runs / WALKS).glob(f"*/{_WALK_STATE}"))
+    walks = [state.parent for state in states if state.parent.name.startswith(reference)]
     matches = [*walks, *(run.path for run in RunFolder.all(runs) if run.path.name.startswith(reference))]
     if len(walks) == 1 and len(matches) == 1:
         return RunFolder(walks[0])
@@ -69,11 +70,6 @@ def find(reference: str, runs: Path) -> RunFolder:
 def page_of(contenders: Sequence[Contender], runs: Path) -> Path:
     """Return where the page of a comparison is written if nobody says: one file for each choice of runs."""
     return runs / "compare" / f"{digest([str(Path(each.path).resolve()) for each in contenders])[:8]}.html"
-
-
-def _literal(text: str) -> str:
-    """Return a name in which no character stands for others."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in text)
 
 
 def _is_walk(folder: RunFolder) -> bool:
