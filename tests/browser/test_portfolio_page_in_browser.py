@@ -32,8 +32,8 @@ def test_every_figure_of_a_portfolio_is_drawn_without_an_error_or_a_request(tmp_
     command += [f"--window-size={width},2000", "--dump-dom", page.as_uri()]
     document = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     head = document[: document.index("<head")]
-    assert 'data-figures="5"' in head
+    assert 'data-figures="11"' in head
     assert "data-problems" not in head
-    assert len(re.findall(r'<div class="plot[^"]*js-plotly-plot"', document)) == 5
+    assert len(re.findall(r'<div class="plot[^"]*js-plotly-plot"', document)) == 11
     assert "<b>seed</b>" not in document
     assert "<i>portfolio</i>" not in document

@@ -85,9 +85,9 @@ def page(tmp_path_factory) -> Path:
 def test_every_figure_is_drawn_without_an_error_or_a_request(page, tmp_path, width):
     document = dumped(page, tmp_path, f"--window-size={width},2000")
     head = document[: document.index("<head")]
-    assert 'data-figures="6"' in head
+    assert 'data-figures="12"' in head
     assert "data-problems" not in head
-    assert len(re.findall(r'<div class="plot[^"]*js-plotly-plot"', document)) == 6
+    assert len(re.findall(r'<div class="plot[^"]*js-plotly-plot"', document)) == 12
 
 
 @pytest.mark.parametrize(
