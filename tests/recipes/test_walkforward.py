@@ -9,15 +9,18 @@ import pytest
 
 from seawall.agents.bundle import weights_hash
 from seawall.core.errors import ConfigError, DataError
+from seawall.core.trials import kept_ledgers, trials
 from seawall.evaluation.judge import Judgement
 from seawall.market.synthetic.regimes import RegimeParams, regime_bars
 from seawall.recipes.dataset import Dataset
+from seawall.recipes.judging import Case, judge_case
+from seawall.recipes.paper import OWN, PaperCase, replay_run
 from seawall.recipes.pretrained import refuse_seen
 from seawall.recipes.schema import validate_recipe
 from seawall.recipes.walkforward.folder import find_or_create, open_folds
 from seawall.recipes.walkforward.ground import Ground
 from seawall.recipes.walkforward.plan import WalkPlan
-from seawall.recipes.walkforward.training import train_fold_seed
+from seawall.recipes.walkforward.training import train_fold_seed, train_folds
 from seawall.recipes.walkforward.walk import WalkCase, walk_forward
 from seawall.training.checkpoint import load_checkpoint
 
@@ -160,9 +163,32 @@ def test_a_walk_ends_in_one_judgement_and_begins_anew_once_it_is_judged(tmp_path
     assert Judgement.read(walk.run.metrics).level == document["verdict"]["level"] == "not judged"
     assert [row["fold"] for row in document["folds"]] == [0, 1]
     assert document["test"]["bars"] == document["folds"][0]["bars"] + 1 + document["folds"][1]["bars"]
+    assert document["attainable"]["kind"] == "bound"
+    assert document["skill"]["pbo"]["configurations"] == 1
+    page = walk.run.report.read_text(encoding="utf-8")
+    assert "Skill or luck?" in page
+    assert "Overfitting (PBO)" in page
     first, second = (walk.fold(number).market / "prices.npy" for number in (0, 1))
     assert first.samefile(second)
     walk.run.metrics.unlink()
     again = walk_forward(case, lambda walk, new: walks.append((walk, new)), lambda *_told: None)
     assert walks[1] == (walk, False)
     assert again == document
+
+
+@pytest.mark.slow
+def test_the_backtest_of_a_crossed_fold_judges_all_its_test_ranges_and_counts_them(tmp_path, bars):
+    _fold, run = opened(tmp_path, bars, WalkPlan("cpcv", folds=3), 0)
+    train_folds([run], 1, lambda *_told: None)
+    judge_case(Case(run, data_root=tmp_path / "data"), lambda _name: None)
+    document, tests = Judgement.read(run.metrics).document, Dataset.load(run).split.tests
+    times = Dataset.load(run).market.timestamps
+    assert len(tests) == 2
+    assert document["test"]["bars"] == tests[1].stop - tests[0].start - 1
+    assert document["attainable"]["kind"] == "bound"
+    [trial] = trials(run.path.parents[1])
+    assert (trial.test_first_ms, trial.test_last_ms) == (times[tests[0].start], times[tests[1].stop - 1])
+    [[kept]] = kept_ledgers(run.path.parents[1], trial).values()
+    assert kept.path == run.ledger
+    replayed = replay_run(PaperCase(run, OWN, data_root=tmp_path / "data"), lambda _done, _total: None).parity
+    assert "chains 2 test ranges" in replayed.words
