@@ -68,9 +68,7 @@ def keep_encoder(parts: Parts, runs: Path, run: RunFolder) -> None:
     shutil.copytree(folder, run.path / ENCODER)
 
 
-def refuse_seen(
-    manifest: Mapping[str, Any], split: Split, times: np.ndarray, who: str = "encoder", *, chosen: bool = True
-) -> None:
+def refuse_seen(manifest: Mapping[str, Any], split: Split, times: np.ndarray, who: str = "encoder", *, chosen: bool = True) -> None:
     """Refuse an encoder, or another part that was trained before, that has seen a bar on which the policy will be judged.
 
     Args:
