@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from guards.guard_worlds import FACTS, HOUR_MS, made
+from guards.guard_worlds import FACTS, HOUR_MS, made, market
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.core.past import PastBars
@@ -13,6 +13,7 @@ from seawall.core.protocols import GuardContext, GuardFacts, Holding
 from seawall.core.timeframe import Timeframe
 from seawall.guards.chain import GuardChain
 from seawall.guards.feature_drift import FeatureDrift, FeatureDriftParams
+from seawall.guards.measures import true_range_share
 from seawall.guards.registry import GUARDS
 
 MONDAY = 1_704_067_200_000  # 2024-01-01 00:00 UTC
@@ -291,3 +292,17 @@ def test_every_setting_of_every_guard_is_described_and_has_bounds_on_numbers():
     for name, entry in GUARDS.items():
         for key, field in entry.params.model_fields.items():
             assert field.description, f"{name}.{key}"
+
+
+def test_a_stop_that_is_hit_leaves_a_reversal_to_the_policy():
+    story = Story("stop_loss", closes=[100.0, 90.0], distance=0.05)
+    assert [story.ask(1.0, 1.0), story.ask(1.0, -1.0)] == [1.0, -1.0]
+
+
+def test_the_true_range_takes_in_gaps_and_no_bar_of_another_series():
+    bars = market(0)
+    bars.prices[30:32] = [[100.0, 101.0, 99.0, 100.0, 1.0], [110.0, 112.0, 109.0, 110.0, 1.0]]
+    assert true_range_share(PastBars(bars, np.array([31])), 1).tolist() == [12.0 / 110.0]  # 112 − 100, over the close
+    second = PastBars(bars, np.array([60]))
+    assert np.isnan(second.closes(3)[0]).tolist() == [True, True, False]
+    assert second.times(2)[0].tolist() == [-1, int(bars.timestamps[60])]
