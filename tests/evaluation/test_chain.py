@@ -115,6 +115,11 @@ def test_several_ranges_are_walked_one_by_one_and_judged_as_one():
     share = captured(math.log(kept), Oracle(growth, "bound", None, ""))
     assert document["attainable"]["captured"]["value"] == pytest.approx(share.value, rel=1e-9)
     assert ledgers.ensemble.frame["row"].tolist() == list(range(RANGES[0].start, RANGES[1].stop - 1))
+    made, initial = document["attribution"], ledgers.ensemble.initial_equity
+    for groups in ("by_hour", "by_weekday", "by_session", "by_regime", "by_cost"):
+        assert sum(group["net"] for group in made[groups]) == pytest.approx(initial * (kept - 1.0), abs=1e-9 * initial)
+    # A position is closed at a test's end, and what that cost belongs to its trade.
+    assert sum(group["net"] for group in made["by_side"]) == pytest.approx(initial * (kept - 1.0), abs=1e-9 * initial)
     assert told[0] == "ensemble, range 1 of 2"
     assert told[-1] == "judgement"
     with pytest.raises(ConfigError, match="0 seeds"):

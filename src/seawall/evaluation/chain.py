@@ -9,7 +9,8 @@ from typing import Any
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
-from seawall.evaluation.evaluate import Candidates, Setting, attainable_in, walk_all
+from seawall.evaluation.attribution import attribution
+from seawall.evaluation.evaluate import Candidates, Setting, attainable_in, surroundings_of, walk_all
 from seawall.evaluation.evidence import Background
 from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
 from seawall.evaluation.ledger import Ledgers
@@ -57,9 +58,11 @@ def judge_chain(
         stressed = portfolio_stress(as_portfolio(whole.ensemble), setting.over(rows), params.stress)
         attainable = chained([portfolio_oracle(setting.over(each)) for each, _ in tests])
         return judge_portfolios(whole, stressed, params, facts, background, attainable)
-    stressed = stress(ledgers.ensemble, Replay(setting.market, rows, setting.costs, setting.simulator), params.stress)
+    replay = Replay(setting.market, rows, setting.costs, setting.simulator)
+    stressed = stress(ledgers.ensemble, replay, params.stress)
+    found = attribution(ledgers.ensemble, surroundings_of(replay))
     attainable = chained([attainable_in(replace(setting, rows=each), part.ensemble) for each, part in tests])
-    return judge(JudgeInputs(ledgers, stressed, facts, params, attainable, background))
+    return judge(JudgeInputs(ledgers, stressed, facts, params, attainable, background, found))
 
 
 def evaluate_ranges(
