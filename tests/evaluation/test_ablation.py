@@ -10,7 +10,7 @@ from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
 from seawall.core.protocols import GuardVerdict
 from seawall.evaluation.ablation import ablation_rows, findings
-from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Course, variants_of, walk
+from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Course, Variant, variants_of, walk
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.bootstrap import BootstrapParams
 from seawall.guards.chain import GuardChain
@@ -185,6 +185,28 @@ def test_a_guard_that_allows_nothing_leaves_no_trade_and_no_sharpe(rows):
     assert (flat["trades"], flat["total_return"]["value"], flat["sharpe"]["value"]) == (0, 0.0, None)
     assert flat["sharpe"]["against"] == {"value": None, "low": None, "high": None, "reason": "undefined for one of the two"}
     assert flat["interventions"]["flatter"]["changed"] == flat["interventions"]["flatter"]["times"] > 0
+
+
+def test_round_trips_are_counted_with_an_interval_and_a_difference_from_no_guard(rows):
+    flat, none = rows["only flatter"]["round_trips"], rows[NO_GUARD]["round_trips"]
+    assert none["value"] == rows[NO_GUARD]["trades"] > 50
+    assert none["low"] < none["value"] < none["high"] < 2 * none["value"]
+    assert (flat["value"], flat["low"], flat["high"]) == (0, 0.0, 0.0)
+    assert flat["against"]["value"] == -none["value"]
+    # Without any trade the paired difference is the other's figure itself, turned round.
+    assert (flat["against"]["low"], flat["against"]["high"]) == pytest.approx((-none["high"], -none["low"]))
+
+
+def test_a_setting_is_compared_with_the_one_that_it_stands_instead_of():
+    place = course(HalfSize(), Flatter(), costs=CostParams(taker_bps=20.0))
+    variants = (Variant(NO_GUARD, ()), Variant("half", ("half_size",)), Variant("none", ("flatter",), instead_of="half"))
+    found = ablation_rows({"ensemble": walk(Script(actions()), place, variants)}, variants, FEW)
+    assert found[1]["instead_of"] is None
+    other = found[2]["instead_of"]
+    assert other["name"] == "half"
+    assert other["max_drawdown"]["value"] == -found[1]["max_drawdown"]["value"] < 0.0
+    assert other["total_return"]["value"] == -found[1]["total_return"]["value"]
+    assert other["max_drawdown"]["high"] < 0.0
 
 
 def test_seeds_are_given_with_mean_and_range(rows):

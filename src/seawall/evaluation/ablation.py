@@ -12,11 +12,17 @@ from seawall.evaluation.ablation_walk import NO_GUARD, Variant
 from seawall.evaluation.bootstrap import MIN_BARS, BootstrapParams, Interval, Resamples, mean_block_bars, resample
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import ledger_metrics
+from seawall.evaluation.trades import round_trips
 
 MEASURES = ("total_return", "max_drawdown", "sharpe", "turnover_per_year")
 """Figures that are compared, in the order of tables."""
+ROUND_TRIPS = "round_trips"
+COMPARED = (*MEASURES, ROUND_TRIPS)
+"""All figures that have an interval and a difference from no guard."""
 ENSEMBLE = "ensemble"
 _TURNOVER = "turnover_per_year"
+_RESAMPLED_HERE = {_TURNOVER: "total_return", ROUND_TRIPS: "annual_return"}
+"""Figures that are resampled here, and the place that each takes among those of `bootstrap.MEASURES`."""
 _COUNTED = ("trades", "mean_absolute_exposure", "liquidated")
 
 
@@ -31,13 +37,13 @@ def ablation_rows(
         params: Settings of the intervals.
 
     Returns:
-        Rows of plain values: ``name``, ``in_force``; of the ensemble each of `MEASURES` with ``value``, ``low``, ``high`` and
+        Rows of plain values: ``name``, ``in_force``; of the ensemble each of `COMPARED` with ``value``, ``low``, ``high`` and
         ``against`` (its paired difference from no guard, with an interval), ``trades``, ``costs`` and ``interventions``;
-        ``seeds`` with each seed's figures and differences, and ``spread`` with their mean, lowest and highest. None where
-        undefined.
+        ``seeds`` with each seed's figures and differences, and ``spread`` with their mean, lowest and highest; ``instead_of``
+        with the paired differences from another choice, where the choice names one. None where undefined.
     """
     ensemble = walks[ENSEMBLE]
-    figures = {policy: {name: ledger_metrics(ledger) for name, ledger in ledgers.items()} for policy, ledgers in walks.items()}
+    figures = {policy: {name: _measured(ledger) for name, ledger in ledgers.items()} for policy, ledgers in walks.items()}
     intervals = _Intervals(ensemble, params)
     rows = []
     for variant in variants:
@@ -51,18 +57,31 @@ def ablation_rows(
                     measure: {
                         "value": own[measure],
                         **intervals.of(measure, name).to_dict(),
-                        "against": _against(figures[ENSEMBLE], measure, name, intervals),
+                        "against": _against(figures[ENSEMBLE], measure, (name, NO_GUARD), intervals),
                     }
-                    for measure in MEASURES
+                    for measure in COMPARED
                 },
                 **{key: own[key] for key in _COUNTED},
                 "costs": own["costs"]["share_of_initial_equity"],
                 "interventions": interventions(ensemble[name]),
                 "seeds": seeds,
-                "spread": {measure: _spread(seeds, measure) for measure in MEASURES},
+                "spread": {measure: _spread(seeds, measure) for measure in COMPARED},
+                "instead_of": _instead_of(figures[ENSEMBLE], variant, intervals),
             }
         )
     return rows
+
+
+def _measured(ledger: Ledger) -> dict[str, Any]:
+    figures = ledger_metrics(ledger)
+    return {**figures, ROUND_TRIPS: figures["trades"]}
+
+
+def _instead_of(figures: Mapping[str, Mapping[str, Any]], variant: Variant, intervals: _Intervals) -> dict[str, Any] | None:
+    if not variant.instead_of:
+        return None
+    pair = (variant.name, variant.instead_of)
+    return {"name": variant.instead_of, **{measure: _against(figures, measure, pair, intervals) for measure in COMPARED}}
 
 
 def interventions(ledger: Ledger) -> dict[str, dict[str, int]]:
@@ -105,18 +124,20 @@ def _told(row: Mapping[str, Any], measure: str, words: str) -> str:
 
 
 def _seed(figures: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    values = {measure: figures[name][measure] for measure in MEASURES}
-    return {**values, "against": {measure: _difference(figures, measure, name) for measure in MEASURES}}
+    values = {measure: figures[name][measure] for measure in COMPARED}
+    return {**values, "against": {measure: _difference(figures, measure, (name, NO_GUARD)) for measure in COMPARED}}
 
 
-def _difference(figures: Mapping[str, Mapping[str, Any]], measure: str, name: str) -> float | None:
-    value, rival = figures[name][measure], figures[NO_GUARD][measure]
+def _difference(figures: Mapping[str, Mapping[str, Any]], measure: str, pair: tuple[str, str]) -> float | None:
+    value, rival = (figures[name][measure] for name in pair)
     return None if value is None or rival is None else value - rival
 
 
-def _against(figures: Mapping[str, Mapping[str, Any]], measure: str, name: str, intervals: _Intervals) -> dict[str, Any]:
-    difference = _difference(figures, measure, name)
-    interval = Interval(None, None, "undefined for one of the two") if difference is None else intervals.against(measure, name)
+def _against(
+    figures: Mapping[str, Mapping[str, Any]], measure: str, pair: tuple[str, str], intervals: _Intervals
+) -> dict[str, Any]:
+    difference = _difference(figures, measure, pair)
+    interval = Interval(None, None, "undefined for one of the two") if difference is None else intervals.paired(measure, *pair)
     return {"value": difference, **interval.to_dict()}
 
 
@@ -142,36 +163,38 @@ class _Intervals:
         first = next(iter(ledgers.values()))
         ppy = first.periods_per_year
         self._resamples = resample({name: ledger.log_returns() for name, ledger in ledgers.items()}, ppy, params)
-        self._turnover = _resampled_turnover(ledgers, ppy, params)
+        self._traded = _resampled_trading(ledgers, ppy, params)
 
     def of(self, measure: str, name: str) -> Interval:
         return self._source(measure).interval(_known(measure), name)
 
-    def against(self, measure: str, name: str) -> Interval:
-        return self._source(measure).paired(_known(measure), name, NO_GUARD)
+    def paired(self, measure: str, name: str, rival: str) -> Interval:
+        return self._source(measure).paired(_known(measure), name, rival)
 
     def _source(self, measure: str) -> Resamples:
-        return self._turnover if measure == _TURNOVER else self._resamples
+        return self._traded if measure in _RESAMPLED_HERE else self._resamples
 
 
 def _known(measure: str) -> str:
-    """Return the place of a figure among the resampled ones; turnover stands alone in the first."""
-    return "total_return" if measure == _TURNOVER else measure
+    """Return the place of a figure among the resampled ones."""
+    return _RESAMPLED_HERE.get(measure, measure)
 
 
-def _resampled_turnover(ledgers: Mapping[str, Ledger], ppy: float, params: BootstrapParams) -> Resamples:
-    """Resample traded notional over mean equity, per year, by the blocks that `bootstrap.resample` draws."""
+def _resampled_trading(ledgers: Mapping[str, Ledger], ppy: float, params: BootstrapParams) -> Resamples:
+    """Resample traded notional over mean equity, per year, and the trades that ended, by the blocks of `bootstrap.resample`."""
     first = next(iter(ledgers.values()))
     n_bars, block = first.n_bars, mean_block_bars(first.log_returns())
-    values = np.full((1, params.n_resamples, len(ledgers)), np.nan)
+    values = np.full((2, params.n_resamples, len(ledgers)), np.nan)
     if n_bars >= MIN_BARS:
         from arch.bootstrap import StationaryBootstrap
 
         traded, held = _laid(ledgers)
+        ended = np.stack([np.bincount(round_trips(ledger).closed, minlength=n_bars) for ledger in ledgers.values()])
         sampler = StationaryBootstrap(block, np.empty(n_bars), seed=generator(params.seed, "bootstrap"))
         for number in range(params.n_resamples):
             indices = sampler.update_indices()
             values[0, number] = traded[:, indices].mean(axis=1) / held[:, indices].mean(axis=1) * ppy
+            values[1, number] = ended[:, indices].sum(axis=1)
     return Resamples(tuple(ledgers), values, block, params.confidence)
 
 

@@ -15,13 +15,14 @@ from seawall.evaluation.ablation_walk import NO_GUARD
 from seawall.evaluation.figures import ENSEMBLE, GAIN, LOSS, QUIET, laid_out
 from seawall.evaluation.page import number, render
 
-_TITLES = {
+TITLES = {
     "total_return": "net return, %",
     "max_drawdown": "maximum drawdown, %",
     "sharpe": "Sharpe ratio",
     "turnover_per_year": "turnover a year, times equity",
 }
-_SHARES = ("total_return", "max_drawdown")
+SHARES = ("total_return", "max_drawdown")
+"""Figures that are shown as percentages."""
 
 
 def render_ablation(document: Mapping[str, Any], path: Path) -> Path:
@@ -40,9 +41,9 @@ def render_ablation(document: Mapping[str, Any], path: Path) -> Path:
         "ablation.html.j2",
         {measure: measure_figure(rows, measure) for measure in MEASURES},
         document=document,
-        rows=[_cells(row) for row in rows],
-        titles=_TITLES,
-        settings=[_settings(each) for each in document["guards"]],
+        rows=[cells(row) for row in rows],
+        titles=TITLES,
+        settings=[settings_told(each) for each in document["guards"]],
     )
     write_text(path, page)
     return path
@@ -55,7 +56,7 @@ def measure_figure(rows: Sequence[Mapping[str, Any]], measure: str) -> go.Figure
         rows: As `ablation.ablation_rows` gives them.
         measure: One of `MEASURES`.
     """
-    scale = 100.0 if measure in _SHARES else 1.0
+    scale = 100.0 if measure in SHARES else 1.0
     names = [escape(row["name"]) for row in rows]
     figure = go.Figure()
     points = [
@@ -78,7 +79,7 @@ def measure_figure(rows: Sequence[Mapping[str, Any]], measure: str) -> go.Figure
     )
     if base is not None:
         figure.add_vline(x=base, line={"color": QUIET, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text=_TITLES[measure])
+    figure.update_xaxes(title_text=TITLES[measure])
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
     return laid_out(figure, 110 + 34 * max(len(rows), 3), dates=False, legend=False)
 
@@ -95,12 +96,13 @@ def _colour(figure: Mapping[str, Any], measure: str) -> str:
     return GAIN if (against["low"] > 0.0) == (measure != "max_drawdown") else LOSS
 
 
-def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
+def cells(row: Mapping[str, Any], measures: Sequence[str] = MEASURES) -> dict[str, Any]:
+    """Return a row as words for a table; `measures` are those that get a cell with intervals."""
     times = sum(each["times"] for each in row["interventions"].values())
     changed = sum(each["changed"] for each in row["interventions"].values())
     return {
         "name": row["name"],
-        "figures": [_figure(row, measure) for measure in MEASURES],
+        "figures": [_figure(row, measure) for measure in measures],
         "trades": f"{row['trades']:,}",
         "costs": f"{100 * row['costs']:.1f} %",
         "interventions": f"{times:,}",
@@ -132,10 +134,11 @@ def _shown(value: float | None, measure: str, *, sign: bool = False) -> str:
     if value is None:
         return "–"
     plus = "+" if sign and value >= 0.0 else ""
-    return plus + (f"{100 * value:.1f} %".replace("-", "−") if measure in _SHARES else number(value))
+    return plus + (f"{100 * value:.1f} %".replace("-", "−") if measure in SHARES else number(value))
 
 
-def _settings(guard: Mapping[str, Any]) -> dict[str, str]:
+def settings_told(guard: Mapping[str, Any]) -> dict[str, str]:
+    """Return a guard's name, and its settings and origin in words."""
     settings = ", ".join(f"{key} {value}" for key, value in guard["settings"].items())
     origin = "of the recipe" if guard["in_recipe"] else "added for the ablation; the policy was trained without it"
     exits = "may hold an exit back" if guard["may_block_exit"] else "never holds an exit back"

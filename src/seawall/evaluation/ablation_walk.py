@@ -36,10 +36,12 @@ class Variant:
     Attributes:
         name: ``no guard``, ``only X``, ``all but X``, or ``all guards``.
         in_force: Names of the guards that judge.
+        instead_of: Name of another choice that this one is a setting of, and is compared with too; empty where it is none.
     """
 
     name: str
     in_force: tuple[str, ...]
+    instead_of: str = ""
 
 
 def variants_of(names: Sequence[str]) -> tuple[Variant, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -34,6 +34,23 @@ from seawall.recipes.smurf import supervise
 from seawall.simulator.costs.params import CostParams
 
 _FOLDER = "ablation"
+
+
+class Ablated(Protocol):
+    """What a walk must know: a run, the guards of its chain, and the choices of them."""
+
+    @property
+    def case(self) -> Case:
+        """The run, and what is changed for it."""
+        ...
+
+    def guards(self, parts: Parts) -> tuple[Guard, ...]:
+        """Return the guards, freshly made, in the order of the chain."""
+        ...
+
+    def variants(self) -> tuple[Variant, ...]:
+        """Return every choice of the guards."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +83,7 @@ class Ablation:
                     f"guard {name!r} is in the run's recipe already; allowed: other guards, or guards.{name}.KEY=VALUE "
                     "to change its settings"
                 )
-        made = {**own, **{name: _resolved(name, settings) for name, settings in self.added.items()}}
+        made = {**own, **{name: resolved(name, settings) for name, settings in self.added.items()}}
         if not made:
             raise ConfigError(f"the run's recipe has no guard; name one with --guard, out of {', '.join(GUARDS)}")
         return dict(sorted(made.items(), key=lambda item: not _made(*item).may_block_exit))
@@ -145,20 +162,21 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     waiting = [name for name, path in files.items() if not path.is_file()]
     workers = min(worker_count(opened.recipe), max(1, len(waiting)))
     fan_out(
-        _walk_policy,
+        walk_policy,
         [(ablation, name, str(files[name])) for name in waiting],
         workers=workers,
         on_progress=lambda number, message: on_progress(waiting[number], message["bars"], message["total"]),
     )
     walks = {name: Ledgers.read(path).baselines for name, path in files.items()}
     rows = ablation_rows(walks, variants, opened.recipe.evaluation.bootstrap)
-    document = {**_facts(ablation, opened, settings), "rows": rows, "findings": findings(rows)}
+    described = [_described(name, values, opened.recipe) for name, values in settings.items()]
+    document = {**facts_of(ablation.case, opened), "guards": described, "rows": rows, "findings": findings(rows)}
     write_json(folder / "ablation.json", document)
     page = render_ablation(document, folder / "index.html")
     return {**document, "files": {"folder": str(folder), "table": str(folder / "ablation.json"), "page": str(page)}}
 
 
-def _walk_policy(ablation: Ablation, name: str, path: str, channel: Channel) -> None:
+def walk_policy(ablation: Ablated, name: str, path: str, channel: Channel) -> None:
     """Walk one policy of a run and keep its ledgers; called in a process of its own."""
     variants, opened = ablation.variants(), open_case(ablation.case)
     guards = ablation.guards(opened.parts)
@@ -196,21 +214,21 @@ def course_of(opened: OpenedCase, guards: tuple[Guard, ...], rows: RowRange, cos
     )
 
 
-def _facts(ablation: Ablation, opened: OpenedCase, settings: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def facts_of(case: Case, opened: OpenedCase) -> dict[str, Any]:
+    """Return what a table of guards says of the run that it is of."""
     recipe, market, rows = opened.recipe, opened.parts.dataset.market, opened.rows
     first, last = from_milliseconds(market.timestamps[[rows.start, rows.stop - 1]])
     return {
-        "run": str(ablation.case.run.path),
+        "run": str(case.run.path),
         "recipe": recipe.name,
         "symbol": market.symbols[0],
         "timeframe": market.timeframe.label,
         "test": {"first": f"{first:%Y-%m-%d %H:%M}", "last": f"{last:%Y-%m-%d %H:%M}", "bars": len(rows)},
-        "overrides": list(ablation.case.overrides),
-        "checkpoint": ablation.case.checkpoint,
+        "overrides": list(case.overrides),
+        "checkpoint": case.checkpoint,
         "training_finished": opened.stopped is None,
         "costs": recipe.costs.model_dump(),
         "confidence": recipe.evaluation.bootstrap.confidence,
-        "guards": [_described(name, values, recipe) for name, values in settings.items()],
         "seeds": list(opened.seeds),
         "version": __version__,
     }
@@ -227,7 +245,12 @@ def _made(name: str, settings: Mapping[str, Any]) -> Guard:
     return guard(name, GUARDS[name].params(**settings))
 
 
-def _resolved(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def resolved(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every setting of a guard.
+
+    Raises:
+        ConfigError: The guard is unknown, or its settings are not allowed.
+    """
     if name not in GUARDS:
         raise ConfigError(f"guard {name!r} is unknown; allowed: {', '.join(GUARDS)}")
     try:
