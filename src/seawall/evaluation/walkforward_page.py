@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 
 from seawall import __version__
 from seawall.core.files import refuse_replacing_file, write_text
+from seawall.evaluation.attribution_figures import attribution_figures
+from seawall.evaluation.attribution_words import source_words
 from seawall.evaluation.figures import ENSEMBLE, QUIET, laid_out
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.page import date, number, render
@@ -38,7 +40,11 @@ def render_walkforward(document: Mapping[str, Any], paths: Sequence[Ledgers], pa
     walked, verdict = document["walkforward"], document["verdict"]
     text = render(
         "walkforward.html.j2",
-        {"equity": equity_figure(document, paths), "folds": folds_figure(document["folds"])},
+        {
+            "equity": equity_figure(document, paths),
+            "folds": folds_figure(document["folds"]),
+            **attribution_figures(document.get("attribution")),
+        },
         run=document["run"],
         walked=walked,
         verdict_title=LEVEL_TITLES[verdict["level"]],
@@ -47,6 +53,7 @@ def render_walkforward(document: Mapping[str, Any], paths: Sequence[Ledgers], pa
         remarks=[f"Warning from the run: {warning}" for warning in document["run"]["warnings"]],
         test=document["test"],
         skill_rows=skill_rows(document),
+        source_words=source_words(document),
         totals=_totals(document),
         rows=[_cells(row, page.parent) for row in document["folds"]],
         paths=[_path(number_, path) for number_, path in enumerate(document["paths"])] if len(document["paths"]) > 1 else [],
