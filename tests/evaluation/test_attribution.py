@@ -9,6 +9,7 @@ from evaluation.worlds import exposures_ledger, market_of, random_market, straig
 from seawall.core.market import RowRange
 from seawall.evaluation.attribution import Surroundings, attribution
 from seawall.evaluation.attribution_figures import (
+    attribution_figures,
     cost_parts_figure,
     guard_effect_figure,
     hour_figure,
@@ -17,6 +18,7 @@ from seawall.evaluation.attribution_figures import (
     side_figure,
     weekday_figure,
 )
+from seawall.evaluation.attribution_words import source_words
 from seawall.evaluation.stress import Replay
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
@@ -149,6 +151,17 @@ def test_few_bars_and_no_trade_give_plain_numbers(levels):
     flat = market_of(np.full((len(levels) + 1, 5), 100.0))
     found = attribution(exposures_ledger(flat, levels), Surroundings(prices=flat.prices))
     assert json.loads(json.dumps(found, allow_nan=False))["total"]["net"] == 0.0
+
+
+def test_an_account_that_held_nothing_is_said_to_and_has_no_figures():
+    calm, moving = random_market(4, 30), random_market(4, 30)
+    idle, once = (
+        attribution(exposures_ledger(world, levels, COSTS)) for world, levels in ((calm, [0] * 29), (moving, [0, 1] + [0] * 27))
+    )
+    document = {"attribution": idle, "test": {"initial_equity": 1.0}}
+    assert (attribution_figures(idle), source_words(document)) == ({}, "Nothing was ever held, so there is nothing to take apart.")
+    assert "cost_parts" in attribution_figures(once)
+    assert source_words({**document, "attribution": once}).startswith("Prices brought ")
 
 
 def test_the_figures_show_the_shares_of_the_groups():

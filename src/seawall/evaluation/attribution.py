@@ -111,6 +111,11 @@ def regime_groups(closes: np.ndarray, around: Surroundings) -> Groups:
     return Groups(np.where(found == UNKNOWN, len(REGIMES), found), [*REGIMES, "unknown"])
 
 
+def is_empty(found: Mapping[str, Any]) -> bool:
+    """Say whether nothing was ever held, so that there is nothing to take apart."""
+    return not found["total"]["held_bars"] and not any(part["net"] for part in found["by_cost"])
+
+
 def total_of(ledger: Ledger) -> dict[str, Any]:
     """Return what a ledger made in all: ``net``, ``gross``, ``costs``, ``share`` and ``bars``."""
     net = float(ledger.column("equity")[-1] - ledger.initial_equity)

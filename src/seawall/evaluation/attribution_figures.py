@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from seawall.evaluation.attribution import is_empty
 from seawall.evaluation.figures import ENSEMBLE, GAIN, LOSS, QUIET, laid_out
 
 _PERCENT = 100.0
@@ -54,8 +55,8 @@ def asset_figure(document: Mapping[str, Any]) -> go.Figure:
 
 
 def attribution_figures(document: Mapping[str, Any] | None) -> dict[str, go.Figure]:
-    """Draw every grouping that an attribution has, by the names of the page's template; none where there is no attribution."""
-    if document is None:
+    """Draw every grouping that an attribution has, by the names of the page's template; none where there is none, or nothing held."""
+    if document is None or is_empty(document):
         return {}
     drawn = {name: _bars(document, f"by_{name}") for name in _NAMES if f"by_{name}" in document}
     return {**drawn, "cost_parts": cost_parts_figure(document)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from seawall.evaluation.attribution import is_empty
 from seawall.evaluation.page import date, words
 from seawall.evaluation.phrases import percent, share
 
@@ -59,6 +60,8 @@ def source_words(document: Mapping[str, Any]) -> str:
     if found is None:
         return ""
     total, initial = found["total"], document["test"]["initial_equity"]
+    if is_empty(found):
+        return "Nothing was ever held, so there is nothing to take apart."
     told = (
         f"Prices brought {percent(total['gross'] / initial)} of the initial equity, costs took {share(total['costs'] / initial)}: "
         f"{percent(total['share'])} is left."

@@ -16,12 +16,12 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 def share(value: float | None) -> str:
     """Return a fraction that needs no sign as a percentage for people; a dash where there is none."""
-    return "–" if value is None else f"{100 * value:,.1f}\u00a0%".replace("-", "−")
+    return "–" if value is None else f"{100 * value:z,.1f}\u00a0%".replace("-", "−")
 
 
 def two_digits(value: float | None) -> str:
     """Return a number for people with two digits after the point; a dash where there is none."""
-    return "–" if value is None else f"{value:,.2f}".replace("-", "−")
+    return "–" if value is None else f"{value:z,.2f}".replace("-", "−")
 
 
 def per_bar(value: float | None) -> str:
