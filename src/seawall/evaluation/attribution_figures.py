@@ -55,7 +55,7 @@ def asset_figure(document: Mapping[str, Any]) -> go.Figure:
 
 
 def attribution_figures(document: Mapping[str, Any] | None) -> dict[str, go.Figure]:
-    """Draw every grouping that an attribution has, by the names of the page's template; none where there is none, or nothing held."""
+    """Draw every grouping that an attribution has, by the names of the page's template; none where nothing was held or told."""
     if document is None or is_empty(document):
         return {}
     drawn = {name: _bars(document, f"by_{name}") for name in _NAMES if f"by_{name}" in document}
