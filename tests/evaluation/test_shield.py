@@ -97,7 +97,7 @@ def test_across_runs_a_figure_is_the_median_with_its_range_and_how_often_it_was_
     assert drawdown["clearly_lower"] == sum(each["high"] < 0.0 for each in against) <= drawdown["lower"]
 
 
-def _row(name, drawdown, earned, changed=3):
+def _row(name, drawdown, earned, changed=3, trips=6):
     def figure(value, width):
         return {"against": {"value": value, "low": value - width, "high": value + width}}
 
@@ -109,7 +109,7 @@ def _row(name, drawdown, earned, changed=3):
         "total_return": figure(earned, 0.1),
         "sharpe": {"against": {"value": None, "low": None, "high": None}},
         "turnover_per_year": figure(-3.0, 1.0),
-        "round_trips": figure(-4, 1),
+        "round_trips": {"value": trips, **figure(-4, 1)},
     }
 
 
@@ -122,6 +122,8 @@ def test_the_words_count_runs_and_say_what_is_clear():
     )
     assert "round trips -4 (median)" in told_across_runs(summary)[0]
     assert summary[0]["sharpe"]["median"] is None
+    still = across_runs([[_row(ALL_GUARDS, -0.05, 0.0, trips=trips)] for trips in (0, 6)])
+    assert headline(still, 10.0).endswith(" It left no trade in 1 of 2 runs: what does not trade loses nothing.")
     idle = across_runs([[_row("only a", 0.0, 0.0, changed=0)]])
     assert told_across_runs(idle) == ["only a: changed no decision in any of 1 run."]
     assert headline(idle, 10.0) == "At 10 bps a side the whole shield changed no decision in 1 run."

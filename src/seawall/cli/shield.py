@@ -121,7 +121,7 @@ def _ahead(prepared: Prepared) -> list[str]:
         lines.append(
             f"Ahead: {budget['waiting']} walks before {budget['choices']} choices of guards each, {budget['bars']:,} bars. "
             f"A probe made {rates}: {_span(budget['seconds'])} of work with the opening of runs, {budget['workers']} at once: "
-            f"about {_span(budget['wall_seconds'])}, and comparing."
+            f"about {_span(budget['wall_seconds'])}, and starting and comparing."
         )
     reasons = dict.fromkeys((name, why) for cell in prepared.cells for name, why in cell.left_out.items())
     return [*lines, *(f"Left out: {name}: {why}." for name, why in reasons)]
@@ -201,7 +201,7 @@ def _without_sign(value: float | None) -> float | None:
 
 
 def _points(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value + 0.0:+,.1f}"
+    return "–" if value is None else f"{round(100 * value, 1) + 0.0:+,.1f}"
 
 
 def _bounds(low: float | None, high: float | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from seawall.core.errors import ConfigError
 from seawall.core.protocols import Guard, GuardContext, GuardVerdict
-from seawall.evaluation.ablation import COMPARED
+from seawall.evaluation.ablation import COMPARED, ROUND_TRIPS
 from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Variant
 from seawall.guards.failure import declaration_of
 
@@ -79,7 +79,8 @@ def across_runs(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str,
         tables: Of each run the rows that `ablation.ablation_rows` gives.
 
     Returns:
-        For each choice other than no guard: ``name``, ``runs`` that have it, and of every figure of `COMPARED` the ``median``,
+        For each choice other than no guard: ``name``, ``runs`` that have it, in how many it ``acted``: changed a decision, in how
+        many it left the ensemble ``idle``, without a trade, and of every figure of `COMPARED` the ``median``,
         ``lowest`` and ``highest`` difference of the ensembles from no guard, and in how many runs it was ``lower`` and ``higher``,
         and was so ``clearly``: beyond its interval. None where no run has the figure.
     """
@@ -92,6 +93,7 @@ def across_runs(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str,
                 "name": name,
                 "runs": len(of_name),
                 "acted": sum(bool(changed_decisions(row)) for row in of_name),
+                "idle": sum(row[ROUND_TRIPS]["value"] == 0 for row in of_name),
                 **{measure: _over_runs([row[measure]["against"] for row in of_name]) for measure in COMPARED},
             }
         )
@@ -135,11 +137,12 @@ def _told(row: Mapping[str, Any]) -> str:
         f"{row['name']}: drawdown lower in {drawdown['lower']} of {_runs(runs)} ({drawdown['clearly_lower']} clearly), "
         f"{_points(drawdown)}; return lower in {earned['lower']} ({earned['clearly_lower']} clearly), higher in {earned['higher']} "
         f"({earned['clearly_higher']} clearly), {_points(earned)}; round trips {trips['median']:+,.0f} (median)."
+        f"{_idle(row)}"
     )
 
 
 def _points(figure: Mapping[str, Any]) -> str:
-    middle, low, high = (100.0 * figure[key] + 0.0 for key in ("median", "lowest", "highest"))
+    middle, low, high = (round(100.0 * figure[key], 1) + 0.0 for key in ("median", "lowest", "highest"))
     return f"{middle:+.1f} points in the median ({low:+.1f} to {high:+.1f})"
 
 
@@ -162,8 +165,8 @@ def _told_setting(row: Mapping[str, Any]) -> str:
         if figure["low"] is None:
             parts.append(f"{words} cannot be compared")
             continue
-        value, low, high = (100.0 * figure[key] + 0.0 for key in ("value", "low", "high"))
-        sure = "clearly so" if low > 0.0 or high < 0.0 else "which chance alone could do"
+        value, low, high = (round(100.0 * figure[key], 1) + 0.0 for key in ("value", "low", "high"))
+        sure = "clearly so" if figure["low"] > 0.0 or figure["high"] < 0.0 else "which chance alone could do"
         parts.append(f"{words} {value:+.1f} points ({low:+.1f} to {high:+.1f}), {sure}")
     return f"{row['name']} rather than {other['name']}: {'; '.join(parts)}."
 
@@ -183,5 +186,10 @@ def headline(summary: Sequence[Mapping[str, Any]], fee_bps: float) -> str:
         f"At {fee_bps:g} bps a side the whole shield cut drawdown in {drawdown['lower']} of {_runs(runs)} "
         f"(clearly in {drawdown['clearly_lower']}): {_points(drawdown)}. Return was lower in {earned['lower']} "
         f"(clearly in {earned['clearly_lower']}) and higher in {earned['higher']} (clearly in {earned['clearly_higher']}): "
-        f"{_points(earned)}."
+        f"{_points(earned)}.{_idle(whole)}"
     )
+
+
+def _idle(row: Mapping[str, Any]) -> str:
+    """Say where a drawdown is small because nothing was traded."""
+    return f" It left no trade in {row['idle']} of {_runs(row['runs'])}: what does not trade loses nothing." if row["idle"] else ""

@@ -126,7 +126,7 @@ def forest_figure(tables: Mapping[str, Mapping[str, Any]], measure: str) -> go.F
     for number_of, (label, (colour, _)) in enumerate(rival_styles(list(tables)).items()):
         known = [row for row in tables[label]["rows"] if row["name"] != NO_GUARD and row[measure]["against"]["value"] is not None]
         bounds = [_bounds(row[measure]["against"], scale) for row in known]
-        offset = 0.0 if len(tables) == 1 else 0.7 * (number_of / (len(tables) - 1) - 0.5)
+        offset = 0.0 if len(tables) == 1 else 0.5 * (number_of / (len(tables) - 1) - 0.5)
         trace = go.Scatter(
             x=[value for value, _, _ in bounds],
             y=[names.index(row["name"]) + offset for row in known],
@@ -177,7 +177,7 @@ def _over_runs(figure: Mapping[str, Any], measure: str) -> dict[str, str]:
 
 def _signed(value: float, measure: str) -> str:
     sign = "+" if value > 0.0 else ""
-    return sign + (f"{100 * value + 0.0:.1f}".replace("-", "−") if measure in SHARES else number(value))
+    return sign + (f"{round(100 * value, 1) + 0.0:.1f}".replace("-", "−") if measure in SHARES else number(value))
 
 
 def _table(label: str, table: Mapping[str, Any]) -> dict[str, Any]:
