@@ -124,6 +124,7 @@ def test_the_words_count_runs_and_say_what_is_clear():
     assert summary[0]["sharpe"]["median"] is None
     still = across_runs([[_row(ALL_GUARDS, -0.05, 0.0, trips=trips)] for trips in (0, 6)])
     assert headline(still, 10.0).endswith(" It left no trade in 1 of 2 runs: what does not trade loses nothing.")
+    assert "clearly in 1): -5.0 points. Return" in headline(across_runs([[_row(ALL_GUARDS, -0.05, 0.0)]]), 10.0)
     idle = across_runs([[_row("only a", 0.0, 0.0, changed=0)]])
     assert told_across_runs(idle) == ["only a: changed no decision in any of 1 run."]
     assert headline(idle, 10.0) == "At 10 bps a side the whole shield changed no decision in 1 run."

@@ -143,6 +143,8 @@ def _told(row: Mapping[str, Any]) -> str:
 
 def _points(figure: Mapping[str, Any]) -> str:
     middle, low, high = (round(100.0 * figure[key], 1) + 0.0 for key in ("median", "lowest", "highest"))
+    if len(figure["values"]) == 1:
+        return f"{middle:+.1f} points"
     return f"{middle:+.1f} points in the median ({low:+.1f} to {high:+.1f})"
 
 
