@@ -54,7 +54,14 @@ def best_of_all(market, levels, costs, params, decisions=6) -> float:
 
 @pytest.mark.parametrize("exposures", [LONG_FLAT, BOTH, LEVERED])
 @pytest.mark.parametrize(
-    ("rebalance", "costs"), [("on_change", CostParams()), ("every_bar", HOLDING), ("band", HOLDING), ("on_change", SIZED)]
+    ("rebalance", "costs"),
+    [
+        ("on_change", CostParams()),
+        ("every_bar", HOLDING),
+        # Each set of rules is compiled for half a minute when it is first met.
+        pytest.param("band", HOLDING, marks=pytest.mark.slow),
+        pytest.param("on_change", SIZED, marks=pytest.mark.slow),
+    ],
 )
 def test_the_exact_oracle_equals_every_sequence_tried_in_the_simulator(exposures, rebalance, costs):
     for seed, volatility in ((0, 0.004), (1, 0.02), (2, 0.1)):
@@ -140,8 +147,8 @@ def test_no_policy_between_the_levels_beats_the_bound_for_it(seed, short, volati
     "given_",
     [
         {"take_profit_bps": 100.0, "stop_loss_bps": 50.0},
-        {"max_drawdown": 0.05},
-        {"session": SessionParams(windows=("london",), flat=("session_end",))},
+        pytest.param({"max_drawdown": 0.05}, marks=pytest.mark.slow),
+        pytest.param({"session": SessionParams(windows=("london",), flat=("session_end",))}, marks=pytest.mark.slow),
     ],
 )
 def test_stops_targets_and_sessions_stay_below_the_bound(given_):

@@ -85,6 +85,7 @@ def test_multiples_that_no_trade_could_pay_are_lowered():
     assert [point["multiple"] for point in points] == pytest.approx([0.0, 1.0, 4.95])
 
 
+@pytest.mark.slow
 def test_slippage_that_a_move_may_raise_to_its_most_lowers_the_multiples_too():
     moving = CostParams(taker_bps=0.0, spread_bps=0.0, slippage={"volatility_multiplier": 1.0})
     replay = replay_of(straight(100.0, 100.0, 110.0, 110.0), moving)

@@ -60,8 +60,15 @@ def alone(policy, setting: Setting):
 
 @pytest.mark.parametrize(
     "setting",
-    [world(), world(simulator=SimulatorParams.model_validate({"orders": {"latency_bars": 2}})), world(volatility=0.25)],
-    ids=["plain", "late orders", "accounts that are lost"],
+    [
+        pytest.param(world(), id="plain"),
+        pytest.param(
+            world(simulator=SimulatorParams.model_validate({"orders": {"latency_bars": 2}})),
+            id="late orders",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(world(volatility=0.25), id="accounts that are lost", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("gain", [1.0, 1e-4, 0.0], ids=["clear", "close", "equal"])
 def test_ledgers_are_those_of_single_backtests_to_the_bit(setting, gain):
