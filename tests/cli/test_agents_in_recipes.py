@@ -81,7 +81,10 @@ def test_an_agent_that_was_stopped_goes_on_as_if_it_had_not_been(agent, seawall,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("agent=exact",), "environment.account_columns=[target] and, with guards, environment.guard_columns=false"),
+        (
+            ("agent=exact", "environment.account_columns=[exposure]"),
+            "environment.account_columns=[target] and, with guards, environment.guard_columns=false",
+        ),
         (("agent=exact", *POSITIONS_ALONE, "simulator.stop_loss_bps=50"), "stop_loss_bps"),
         (("agent=exact", *POSITIONS_ALONE, "network=recurrent"), "remembers earlier bars"),
         (("agent=dqn", "network=recurrent"), "remembers earlier bars"),

@@ -7,7 +7,7 @@ def test_recipes_lists_all_five_with_their_data_what_they_lack_and_commands_that
     entries = {entry["name"]: entry for entry in seawall("recipes", "--json").json["recipes"]}
     assert list(entries) == ["ichimoku-lstm", "long-short-zoo", "portfolio", "tradernet", "two-stage"]
     assert entries["ichimoku-lstm"]["data"] == "1m bars of BTC/USD; made here where none are given: 42,064 of 1m"
-    assert "Smurf" in entries["tradernet"]["missing"]
+    assert entries["tradernet"]["missing"] == "live trading by ccxt"
     told = seawall("recipes").out
     for name, entry in entries.items():
         assert entry["summary"] in " ".join(told.split())
@@ -22,7 +22,13 @@ def test_show_prints_every_setting_resolved(seawall):
     recipe = document["recipe"]
     assert recipe["costs"]["taker_bps"] == 70
     assert recipe["environment"]["window"] == 12
-    assert recipe["guards"]["n_consecutive"] == {"n": 2, "mode": "veto_repeat", "record": "suggested"}
+    assert recipe["guards"]["n_consecutive"] == {
+        "on_failure": "hold",
+        "n": 2,
+        "mode": "veto_repeat",
+        "record": "suggested",
+        "exits_exempt": False,
+    }
     assert recipe["features"]["omit"] == ["trades", "trends"]
     assert recipe["network"] == {
         "kind": "conv",

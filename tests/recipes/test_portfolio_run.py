@@ -64,7 +64,7 @@ def test_the_judgement_is_of_the_test_rows_alone_and_has_the_rivals(run: RunFold
 
 def test_the_page_shows_weights_and_rivals(run: RunFolder):
     page = run.report.read_text(encoding="utf-8")
-    assert page.count('class="figure"') == 5
+    assert page.count('class="figure"') == 11
     assert all(f"<th>{name}</th>" in page for name in ("ensemble", "ucrp", "buy-and-hold", "seed 1"))
     assert "http://" not in page.split("<script>")[0]
 

@@ -108,6 +108,6 @@ def test_a_network_or_guard_of_the_wrong_kind_is_refused(added, said, tmp_path):
 def test_a_network_and_a_guard_of_ones_own_can_be_named(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(f'{PART}NETWORKS = {{"mine": OWN["conv"]}}\nGUARDS = {{"again": THEIRS["n_consecutive"]}}\n')
-    recipe = load_recipe("tradernet", ["network={kind: mine, filters: 4}", "guards.again.n=3"], [path])
+    recipe = load_recipe("tradernet", ["network={kind: mine, filters: 4}", "guards.n_consecutive=null", "guards.again.n=3"], [path])
     assert recipe.network["filters"] == 4
     assert recipe.guards["again"]["n"] == 3

@@ -47,8 +47,8 @@ class Reward:
         """
         self.names = tuple(params.weights)
         self._n, self._market, self._clip = n, market, params.clip
-        units = np.array([round_trip if REWARD_TERMS[name].in_round_trips else 1.0 for name in self.names])
-        self._weights = np.array(list(params.weights.values())) * params.scale * units
+        self._units = [round_trip if REWARD_TERMS[name].in_round_trips else 1.0 for name in self.names]
+        self._weights = np.array(list(params.weights.values())) * params.scale
         live = [(place, REWARD_TERMS[name]) for place, name in enumerate(self.names) if self._weights[place] != 0.0]
         compiled = [(place, term.code) for place, term in live if term.code is not None]
         self._own = [(place, term.build(params, market, n)) for place, term in live if term.code is None]
@@ -133,7 +133,7 @@ class Reward:
         if self._own:
             bar = BarView(self._market, accounts, judging, self._n)
             for place, state in self._own:
-                self.terms[place] = state(bar)
+                self.terms[place] = state(bar) * self._units[place]
             first, last = cast("tuple[int, int]", (np.uint64(0), np.uint64(self._n)))
             forget_ended(judging.terms, judging.ended, first, last)
             wrong = weigh(judging.terms, self._weights, judging.sums, total, first, last)

@@ -64,7 +64,7 @@ class RewardTerm:
         horizon: Bars after the mark that the term looks at; 0 for what an account really earns. Splits purge by the longest.
         state: Builds a term that remembers, from the settings, the market and the number of accounts.
         code: Of a term that is compiled, in `rewards.layout`; None for one that is a function of arrays.
-        in_round_trips: Whether the term counts round trips: its weight is multiplied by what one costs for certain.
+        in_round_trips: Whether its function counts round trips: each is worth what one costs for certain. Not for compiled terms.
     """
 
     function: TermFunction | None
