@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, field_validator
 
 from seawall.guards.rule import GuardParams
+from seawall.market.hours.sessions import ZoneName
 
 DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
@@ -18,17 +19,8 @@ _MINUTE_MS = 60_000
 class DayParams(GuardParams):
     """Settings of guards that count by days."""
 
-    timezone: str = Field(default="UTC", description="Place on whose clock a day begins, as in America/New_York")
+    timezone: ZoneName = Field(default="UTC", description="Place on whose clock a day begins, as in America/New_York")
     day_start: str = Field(default="00:00", description="Local time at which it begins, HH:MM, as 17:00 for currencies")
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError("allowed: a name of the time zone database, as in America/New_York") from error
-        return value
 
     @field_validator("day_start", mode="before")
     @classmethod

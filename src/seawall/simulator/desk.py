@@ -149,7 +149,7 @@ class Desk:
     @property
     def reads_votes(self) -> bool:
         """Whether a guard reads the votes of an ensemble's members."""
-        return bool(getattr(self._guards, "reads_votes", False))
+        return self._guards is not None and self._guards.reads_votes
 
     def decide(self, actions: np.ndarray, view: AccountView, votes: np.ndarray | None = None) -> Decision:
         """Decide for every account.
@@ -182,7 +182,7 @@ class Desk:
     def _context(self, intent: Intent, view: AccountView, votes: np.ndarray | None) -> GuardContext:
         """Return what the guards may look at."""
         asked = None
-        if votes is not None and self._guards is not None and self._guards.reads_votes:
+        if votes is not None and self.reads_votes:
             asked = np.stack([self.scheme.intent(member, view.target).target for member in votes.T], axis=1)
         return GuardContext(
             signal=intent.signal,

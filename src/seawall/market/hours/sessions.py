@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from seawall.core.errors import ConfigError
 from seawall.core.params import Params
@@ -24,12 +25,24 @@ from seawall.core.params import Params
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ValueError("allowed: a name of the time zone database, as in America/New_York") from error
+    return value
+
+
+ZoneName = Annotated[str, AfterValidator(_known_zone)]
+"""Name of a place in the time zone database, refused where it is not there."""
+
+
 class TradingWindow(Params):
     """Hours of some days of the week in one place; a window whose end is not after its start reaches into the next day."""
 
     start: str = Field(description="Local time at which the window opens, HH:MM")
     end: str = Field(description="Local time at which it closes, HH:MM up to 24:00; it is outside")
-    timezone: str = Field(default="UTC", description="Name of the place in the time zone database, as in Europe/London")
+    timezone: ZoneName = Field(default="UTC", description="Name of the place in the time zone database, as in Europe/London")
     days: tuple[str, ...] = Field(
         default=("mon", "tue", "wed", "thu", "fri"), description="Days of the week, in the place, on which the window opens"
     )
@@ -42,15 +55,6 @@ class TradingWindow(Params):
             raise ValueError("allowed: a time as in 09:30, from 00:00 to 24:00, in quotes where YAML reads it as another thing")
         hour, minute = filter(None, found.groups())
         return f"{hour:0>2}:{minute}"
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_a_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-            raise ValueError("allowed: a name of the time zone database, as in America/New_York") from error
-        return value
 
     @field_validator("days")
     @classmethod
