@@ -8,6 +8,7 @@ import pytest
 from seawall.core.run_folder import RunFolder
 from seawall.recipes.judging import Case, open_case
 from seawall.recipes.shield import Wanted, shield_of
+from seawall.recipes.shield_study import Study
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,23 @@ def test_what_cannot_be_studied_is_refused(run, seawall, words, message):
     result = seawall("shield", run, *words)
     assert result.code == 2
     assert message in result.err
+
+
+def test_smurfs_for_some_of_the_runs_alone_are_refused(run, seawall):
+    result = seawall("shield", run, "--smurf", run, "--smurf", run)
+    assert result.code == 2
+    assert "--smurf names 2 supervisors for 1 runs; allowed: one for all, or one for each run in their order" in result.err
+
+
+def test_each_run_has_its_own_smurf_or_all_have_the_one(tmp_path):
+    runs = tuple(RunFolder(tmp_path / name) for name in ("btc", "eth"))
+    smurfs = tuple(RunFolder(tmp_path / name) for name in ("careful-btc", "careful-eth"))
+    wanted = Wanted({"smurf": {"exits_exempt": True}})
+    studies = [Study(runs, wanted=wanted, smurfs=each) for each in ((), smurfs[:1], smurfs)]
+    named = [[study.wanted_for(run).named["smurf"].get("bundle") for run in runs] for study in studies]
+    one, other = (str(smurf.path.resolve()) for smurf in smurfs)
+    assert named == [[None, None], [one, one], [one, other]]
+    assert all(study.wanted_for(runs[1]).named["smurf"]["exits_exempt"] for study in studies)
 
 
 def test_a_run_twice_an_untrained_one_and_one_of_a_portfolio_are_refused(run, seawall, tmp_path):

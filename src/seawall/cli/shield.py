@@ -25,8 +25,9 @@ Guards = Annotated[
     list[str] | None,
     typer.Option("--guard", metavar="NAME[.KEY=VALUE]", help="A guard that would be left out, or a setting; may be given again."),
 ]
-SmurfRun = Annotated[
-    str | None, typer.Option("--smurf", metavar="RUN", help="A run trained with role=smurf, as the guard smurf of every run.")
+SmurfRuns = Annotated[
+    list[str] | None,
+    typer.Option("--smurf", metavar="RUN", help="A run trained with role=smurf: one for all runs, or again for each in their order."),
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for walks, shield.json and shield.html; below the first run if not given.")
@@ -39,7 +40,7 @@ def shield(
     references: RunReferences,
     fees: Fees = None,
     guards: Guards = None,
-    smurf: SmurfRun = None,
+    smurfs: SmurfRuns = None,
     plugins: options.Plugins = None,
     folder: Out = None,
     workers: Workers = None,
@@ -75,11 +76,9 @@ def shield(
     if trust:
         for run in found:
             trust_run(run)
-    named = guards_named(guards or [])
-    if smurf is not None:
-        named.setdefault("smurf", {})["bundle"] = str(RunFolder.find(runs, smurf).path.resolve())
-    wanted = Wanted(named, tuple(path.resolve() for path in plugins or ()))
-    study = Study(tuple(found), tuple(fees or ()), wanted, folder, data_dir, workers)
+    supervisors = tuple(RunFolder.find(runs, reference) for reference in smurfs or ())
+    wanted = Wanted(guards_named(guards or []), tuple(path.resolve() for path in plugins or ()))
+    study = Study(tuple(found), tuple(fees or ()), wanted, supervisors, folder, data_dir, workers)
     try:
         document = _with_bar(study, plan_only=plan_only)
     except Interrupted:

@@ -23,6 +23,7 @@ from seawall.evaluation.shield_page import render_shield
 from seawall.recipes.ablation import course_of, facts_of, policies_of, walk_policy
 from seawall.recipes.experiment import load_run_recipe, worker_count
 from seawall.recipes.families import is_portfolio_run
+from seawall.recipes.files import SMURF
 from seawall.recipes.judging import Case, OpenedCase, open_case
 from seawall.recipes.shield import Place, Shield, Wanted, shield_of
 
@@ -41,6 +42,7 @@ class Study:
         runs: The trained runs.
         fees_bps: Commissions a side, in basis points; each run's own where there is none.
         wanted: What the user says of the guards.
+        smurfs: Runs trained with ``role=smurf``: none, one that supervises every run, or one for each run in their order.
         out: Where everything is kept; below the first run where None.
         data_root: Folder of imported bars.
         workers: Walks at once; as many as the first run's recipe allows where None.
@@ -49,6 +51,7 @@ class Study:
     runs: tuple[RunFolder, ...]
     fees_bps: tuple[float, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
+    smurfs: tuple[RunFolder, ...] = ()
     out: Path | None = None
     data_root: Path = Path("data")
     workers: int | None = None
@@ -57,7 +60,8 @@ class Study:
         """Refuse what cannot be studied.
 
         Raises:
-            ConfigError: There is no run, one is named twice or is of a portfolio, or a fee is not allowed.
+            ConfigError: There is no run, one is named twice or is of a portfolio, a fee is not allowed, or there are Smurfs for some
+                of the runs alone.
         """
         paths = [run.path.resolve() for run in self.runs]
         if not paths or len(set(paths)) != len(paths):
@@ -70,6 +74,20 @@ class Study:
                 raise ConfigError(f"--fee-bps is {fee:g}; allowed: 0 to {_HIGHEST_FEE_BPS:g} basis points a side")
         if len(set(self.fees_bps)) != len(self.fees_bps):
             raise ConfigError(f"--fee-bps {', '.join(f'{fee:g}' for fee in self.fees_bps)} names a fee twice; allowed: each once")
+
+        if len(self.smurfs) not in {0, 1, len(self.runs)}:
+            raise ConfigError(
+                f"--smurf names {len(self.smurfs)} supervisors for {len(self.runs)} runs; "
+                "allowed: one for all, or one for each run in their order"
+            )
+
+    def wanted_for(self, run: RunFolder) -> Wanted:
+        """Return what the user says of the guards of one run: with the Smurf that is named for it."""
+        if not self.smurfs:
+            return self.wanted
+        smurf = self.smurfs[0 if len(self.smurfs) == 1 else self.runs.index(run)]
+        named = {**self.wanted.named, SMURF: {**self.wanted.named.get(SMURF, {}), "bundle": str(smurf.path.resolve())}}
+        return Wanted(named, self.wanted.plugins)
 
     def root(self) -> Path:
         """Return the folder that keeps walks and studies."""
@@ -144,7 +162,7 @@ def prepare_study(study: Study) -> Prepared:
 
 def _cell(study: Study, opened: OpenedCase, run: RunFolder, fee: float, root: Path, is_own: bool) -> Cell:
     case = Case(run, () if is_own else (f"costs.taker_bps={fee!r}",), study.data_root)
-    shield, left_out = shield_of(opened, case, study.wanted)
+    shield, left_out = shield_of(opened, case, study.wanted_for(run))
     folder = root / "walks" / shield.key()
     files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in policies_of(opened)}
     guards = [
