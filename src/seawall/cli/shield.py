@@ -27,7 +27,7 @@ Guards = Annotated[
 ]
 SmurfRuns = Annotated[
     list[str] | None,
-    typer.Option("--smurf", metavar="RUN", help="A run trained with role=smurf: one for all runs, or again for each in their order."),
+    typer.Option("--smurf", metavar="RUN", help="A run trained with role=smurf: one for all runs, or one for each in their order."),
 ]
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for walks, shield.json and shield.html; below the first run if not given.")

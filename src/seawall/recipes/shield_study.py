@@ -60,8 +60,8 @@ class Study:
         """Refuse what cannot be studied.
 
         Raises:
-            ConfigError: There is no run, one is named twice or is of a portfolio, a fee is not allowed, or there are Smurfs for some
-                of the runs alone.
+            ConfigError: There is no run, one is named twice or is of a portfolio, a fee is not allowed, or there are Smurfs for
+                some of the runs alone.
         """
         paths = [run.path.resolve() for run in self.runs]
         if not paths or len(set(paths)) != len(paths):
