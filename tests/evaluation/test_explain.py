@@ -154,6 +154,24 @@ def test_a_policy_that_never_moves_has_nothing_to_explain():
     assert (section.figures, section.values["rows"]) == ({}, [])
 
 
+def test_levels_are_those_of_the_figures_as_they_are_shown():
+    # Places 0 and 8, 1 and 3, 2 and 4 of twelve change: 1 - 6 * 144 / 1716 is 0.4965, shown as 0.50.
+    ranks = np.array([8, 3, 4, 1, 2, 5, 6, 7, 0, 9, 10, 11]) + 1.0
+    found = against_untrained({1: np.arange(12) + 1.0}, {1: ranks})
+    assert (round(found["spearman"], 4), found["level"]) == (0.4965, "resembles")
+    told = " ".join(findings(document({1: importance([8, 4, 2, 1])}, untrained=found)))
+    assert "much the same (Spearman's rank correlation 0.50)" in told
+
+
+def test_how_far_the_target_moves_at_all_is_told():
+    completeness = {"complete": True, "mean_gap": 0.0, "mean_change": 0.00148, "tolerance": 0.01, "most_steps": 32}
+    told = findings(document({1: importance([8, 4, 2, 1])}, completeness=completeness))[-1]
+    assert told.startswith("The target moves by 0.0015 from the baseline on average; the attributions add up to that change within")
+    short = {**completeness, "complete": False, "largest_gap_share": 0.019}
+    told = findings(document({1: importance([8, 4, 2, 1])}, completeness=short))[-1]
+    assert told.startswith("The target moves by 0.0015 from the baseline on average; the attributions do not add up")
+
+
 def test_the_words_say_what_the_numbers_say():
     words = findings(document({1: importance([8, 4, 2, 1]), 2: importance([8, 4, 2, 1])}))
     told = " ".join(words).replace("\u00a0", " ")
@@ -177,8 +195,14 @@ def test_what_a_reader_must_know_is_told():
     assert len(first) == 1
     assert first[0].startswith("An attribution says what the network looks at, not what is profitable")
     seeds = {1: importance([1, 2, 4, 8]), 2: importance([0, 0, 0, 0])}
-    told = cautions(document(seeds, training_finished=False, bars_asked=9, remembers=True))
-    for words in ("Training was interrupted", "5 of the 9 bars", "its memory is held", "No input moves seed 2"):
+    told = cautions(document(seeds, training_finished=False, bars_asked=9, remembers=True, one_encoder=True))
+    for words in (
+        "one frozen encoder",
+        "Training was interrupted",
+        "5 of the 9 bars",
+        "its memory is held",
+        "No input moves seed 2",
+    ):
         assert any(words in each for each in told)
 
 

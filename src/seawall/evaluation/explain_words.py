@@ -32,7 +32,7 @@ def findings(document: Mapping[str, Any]) -> list[str]:
     words += [_seeds(found["agreement"], len(document["seeds"])), _untrained(document["untrained"])]
     if document["methods_agree"] is not None:
         rank = document["methods_agree"]
-        alike = "rank the inputs alike" if rank >= _ALIKE else "rank the inputs differently: what one shows is not robust"
+        alike = "rank the inputs alike" if round(rank, 2) >= _ALIKE else "rank the inputs differently: what one shows is not robust"
         words.append(f"Integrated gradients and occlusion {alike} (Spearman's rank correlation {two_digits(rank)})")
     if document["completeness"] is not None:
         words.append(_completeness(document["completeness"]))
@@ -51,6 +51,8 @@ def cautions(document: Mapping[str, Any]) -> list[str]:
             f"The account was closed by losses early: {document['bars']:,} of the {document['bars_asked']:,} bars asked for were "
             "reached"
         )
+    if document.get("one_encoder"):
+        told.append("All seeds look through one frozen encoder: how far they agree is in part its doing, not a finding of each")
     if document["remembers"]:
         told.append("The network remembers earlier bars; its memory is held as it was, so that only the newest window is explained")
     silent = sorted({seed for found in document["methods"].values() for seed in found["silent_seeds"]})
@@ -123,13 +125,14 @@ def _completeness(found: Mapping[str, Any]) -> str:
     gap = 100.0 * found["mean_gap"] / found["mean_change"] if found["mean_change"] > 0.0 else 0.0
     mean = "below 0.01 %" if gap < 0.01 else f"{gap:.2f} %"
     points = f"with up to {found['most_steps']:,} points a bar"
+    change = f"The target moves by {found['mean_change']:.2g} from the baseline on average"
     if found["complete"]:
         return (
-            f"The attributions add up to the change of the target from the baseline within {share(found['tolerance'])} of its mean "
-            f"size at every bar (mean gap {mean}, {points})"
+            f"{change}; the attributions add up to that change within {share(found['tolerance'])} of its mean size at every bar "
+            f"(mean gap {mean}, {points})"
         )
     return (
-        "The attributions do not add up to the change of the target everywhere: the largest gap is "
+        f"{change}; the attributions do not add up to that change everywhere: the largest gap is "
         f"{share(found['largest_gap_share'])} of its mean size {points}, and {share(found['tolerance'])} is allowed"
     )
 
