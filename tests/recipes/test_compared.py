@@ -117,8 +117,9 @@ def test_what_cannot_be_compared_says_why(runs, other, words):
 def test_the_same_times_with_other_prices_are_other_bars(runs):
     one, two = contenders_of(["20260101", "20260102"], runs)
     two.ledger.frame.loc[5, "close"] *= 1.001
-    [row] = compared([one, two], QUICK)["differences"]
-    assert row["reason"] == "not comparable: other bars"
+    document = compared([one, two], QUICK)
+    assert document["differences"][0]["reason"] == "not comparable: other bars"
+    assert [row["comparable"] for row in document["runs"]] == [True, False]
 
 
 def test_only_the_settings_that_differ_are_told(runs):
@@ -142,6 +143,43 @@ def test_null_tests_and_guards_are_told_where_a_run_has_them(runs, tmp_path):
     assert row["null_test"] == {"p": 0.2, "markets": 20, "kind": "shuffle"}
     cells = {line.label: line.cells[0] for line in figure_lines([row])}
     assert (cells["null test, p"], cells["guards' effect"]) == ("0.200 of 20", "+1.2\u00a0%")
+
+
+DAMAGE = [
+    ("run", None, "run.recipe is None; allowed: text"),
+    ("run", {"costs": 10}, "run.costs is 10; allowed: a mapping"),
+    ("test", {"first": None}, "test.first is None; allowed: text"),
+    ("verdict", None, "verdict.level is None; allowed: text"),
+    ("ensemble", None, "ensemble is None; allowed: a mapping"),
+    ("ensemble", {"sharpe": "high"}, "sharpe is 'high'; allowed: a number, or null where it is undefined"),
+    ("ensemble", {"trades": [8]}, r"trades is \[8\]; allowed: a number"),
+    ("seeds", None, "seeds is None; allowed: a mapping"),
+    ("intervals", {"ensemble": {}}, "intervals.ensemble.mean_log_return is None; allowed: a mapping"),
+    ("stress", {"break_even": 1.5}, "stress.break_even is 1.5; allowed: a mapping"),
+    ("skill", {"trials": True}, "trials is True; allowed: a number"),
+]
+
+
+@pytest.mark.parametrize(("part", "values", "words"), DAMAGE)
+def test_a_damaged_judgement_is_refused_by_what_is_damaged(runs, tmp_path, capfd, part, values, words):
+    whole = json.loads((runs / "small" / "20260101T000000-aaaa" / "metrics.json").read_text())
+    damaged = {**whole, part: None} if values is None else changed(whole, part, **values)
+    run = put(tmp_path / "runs" / "small" / "20260107T000000-gggg", damaged, None, RECIPE)
+    with pytest.raises(DataError, match=f"metrics.json is damaged: {words}"):
+        contenders_of([str(run.path)], runs)
+    assert command(["compare", "20260101", str(run.path), "--runs", str(runs)]) == 2
+    assert f"seawall backtest {run.path}" in capfd.readouterr().err
+
+
+def test_the_verb_says_why_a_run_is_no_evidence_and_that_one_was_named_twice(runs, tmp_path, capfd):
+    whole = json.loads((runs / "small" / "20260101T000000-aaaa" / "metrics.json").read_text())
+    seen = "Not evidence: tradernet was judged on it at 2026-01-01, before this configuration was tried"
+    run = put(tmp_path / "runs" / "small" / "20260107T000000-gggg", changed(whole, "verdict", stamp=seen), None, RECIPE)
+    assert command(["compare", "20260101", str(run.path), "20260101", "--runs", str(runs)]) == 0
+    told = capfd.readouterr().out
+    assert f"\n2: {seen}\n" in told
+    assert "\n1: Not evidence: 3 seeds, 5 needed" in told
+    assert "3 runs were named, and some are one run: 2 are shown" in told
 
 
 def test_references_that_name_nothing_or_several_are_refused(runs, tmp_path):

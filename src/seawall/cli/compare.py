@@ -46,6 +46,8 @@ def compare(
         print_json({**document, "page": str(written)})
     else:
         _tell(document)
+        if len(contenders) < len(references):
+            out.print(f"\n{len(references)} runs were named, and some are one run: {len(contenders)} are shown", markup=False)
         out.print(f"\nPage: {written}", soft_wrap=True, markup=False)
 
 
@@ -61,6 +63,9 @@ def _tell(document: Mapping[str, Any]) -> None:
         lines = [(line.label, *line.cells) for line in figure_lines(some)]
         out.print()
         out.print(table("", ("", *(short[row["run"]] for row in some)), lines))
+    for row in rows:
+        if row["stamp"]:
+            out.print(f"{short[row['run']]}: {row['stamp']}", markup=False)
     if not all(row["comparable"] for row in rows):
         out.print("* other bars, market or costs than the first run's: not comparable with it")
     if document["differences"]:

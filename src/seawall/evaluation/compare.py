@@ -24,6 +24,11 @@ ABSENT = "–"
 
 _METRICS = ("total_return", "annual_return", "sharpe", "sortino", "max_drawdown", "turnover_per_year", "hit_rate", "trades")
 _LUCK = ("probabilistic_sharpe", "deflated_sharpe", "least_track_record_bars", "pbo")
+_TOLD = ("run.recipe", "run.symbol", "run.timeframe", "test.first", "test.last", "verdict.level")
+_PARTS = ("run.costs", "seeds", "ensemble", "intervals.ensemble.mean_log_return", "intervals.ensemble.sharpe", "stress.break_even")
+"""What a judgement of any version has: words, and parts that hold figures."""
+_WORDS = ("run", "recipe", "symbol", "timeframe", "test_first", "test_last", "verdict", "stamp", "captured_of", "comparable")
+"""What is no figure in a row of the table."""
 _NO_SETTINGS = ("name", "summary", "missing", "smoke", "data", "device")
 """What names a recipe, or its bars; of those the table of figures tells."""
 
@@ -94,13 +99,28 @@ def compared(contenders: Sequence[Contender], params: BootstrapParams | None = N
         raise DataError(f"runs are called {', '.join(each.name for each in contenders)}; allowed: names that differ")
     rows = compare({name: each.judgement for name, each in named.items()})
     for row, each in zip(rows, contenders, strict=True):
-        row |= {"path": each.path, "kind": each.kind, "null_test": _null_test(each.nulls)}
+        same = row["comparable"] and not _other_ground(contenders[0], each)
+        row |= {"comparable": same, "path": each.path, "kind": each.kind, "null_test": _null_test(each.nulls)}
     return {
         "runs": rows,
         "differences": _differences(contenders, params),
         "settings": differing_settings({name: each.recipe for name, each in named.items()}),
         "confidence": params.confidence,
     }
+
+
+def damage_of(judgement: Judgement) -> str:
+    """Say what a judgement lacks, or holds that is no figure, of all that is compared; empty where nothing is amiss."""
+    document = judgement.document
+    for path, kind, words in (*((path, str, "text") for path in _TOLD), *((path, Mapping, "a mapping") for path in _PARTS)):
+        found = _at(document, *path.split("."))
+        if not isinstance(found, kind):
+            return f"{path} is {found!r}; allowed: {words}"
+    figures = {name: value for name, value in _row("", document, ()).items() if name not in _WORDS}
+    for name, value in figures.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            return f"{name} is {value!r}; allowed: a number, or null where it is undefined"
+    return ""
 
 
 def differing_settings(recipes: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -117,6 +137,15 @@ def differing_settings(recipes: Mapping[str, Mapping[str, Any]]) -> list[dict[st
 
 def why_not(one: Contender, other: Contender) -> str:
     """Return why two runs cannot be compared bar by bar, in words; empty where they can."""
+    reasons = _other_ground(one, other)
+    if reasons:
+        return f"not comparable: {', '.join(reasons)}"
+    missing = [each.name for each in (one, other) if each.ledger is None]
+    return f"no ledger is kept of {' and '.join(missing)}" if missing else ""
+
+
+def _other_ground(one: Contender, other: Contender) -> list[str]:
+    """Return in what two runs were judged otherwise, as far as is known; none where they can be compared."""
     runs = [each.judgement.document["run"] for each in (one, other)]
     reasons: list[str] = []
     if runs[0]["symbol"] != runs[1]["symbol"] or runs[0]["timeframe"] != runs[1]["timeframe"]:
@@ -125,10 +154,7 @@ def why_not(one: Contender, other: Contender) -> str:
         reasons.append("other bars")
     if dict(runs[0]["costs"]) != dict(runs[1]["costs"]):
         reasons.append("other costs")
-    if reasons:
-        return f"not comparable: {', '.join(reasons)}"
-    missing = [each.name for each in (one, other) if each.ledger is None]
-    return f"no ledger is kept of {' and '.join(missing)}" if missing else ""
+    return reasons
 
 
 def _same_bars(one: Contender, other: Contender) -> bool:
@@ -136,7 +162,7 @@ def _same_bars(one: Contender, other: Contender) -> bool:
     if one.ledger is None or other.ledger is None or not np.array_equal(one.ledger.timestamps_ms, other.ledger.timestamps_ms):
         return False
     if isinstance(one.ledger, PortfolioLedger) or isinstance(other.ledger, PortfolioLedger):
-        hashes = [each.judgement.document["run"]["data"].get("data_hash") for each in (one, other)]
+        hashes = [_at(each.judgement.document, "run", "data", "data_hash") for each in (one, other)]
         return type(one.ledger) is type(other.ledger) and hashes[0] == hashes[1]
     # A ruined account's ledger ends early.
     shared = min(len(one.ledger.frame), len(other.ledger.frame))
@@ -182,39 +208,33 @@ def _row(name: str, document: Mapping[str, Any], first: tuple[Any, ...]) -> dict
         "timeframe": run["timeframe"],
         "test_first": test["first"],
         "test_last": test["last"],
-        "bars": test["bars"],
+        "bars": test.get("bars"),
         "seeds": len(document["seeds"]),
         "verdict": document["verdict"]["level"],
         "stamp": document["verdict"].get("stamp", ""),
         **{metric: ensemble.get(metric) for metric in _METRICS},
-        "sharpe_low": sharpe["low"],
-        "sharpe_high": sharpe["high"],
-        "mean_log_return": ensemble["mean_log_return"],
-        "mean_log_return_low": mean["low"],
-        "mean_log_return_high": mean["high"],
-        **_luck(document.get("skill") or {}),
-        **_attainable(document.get("attainable") or {}),
+        "sharpe_low": sharpe.get("low"),
+        "sharpe_high": sharpe.get("high"),
+        "mean_log_return": ensemble.get("mean_log_return"),
+        "mean_log_return_low": mean.get("low"),
+        "mean_log_return_high": mean.get("high"),
+        **_luck(document),
+        "captured": _at(document, "attainable", "captured", "value"),
+        "captured_of": _at(document, "attainable", "kind"),
         "guards_effect": _at(document, "attribution", "guards", "effect"),
-        "costs_share": ensemble["costs"]["share_of_initial_equity"],
-        "break_even": document["stress"]["break_even"]["multiple"],
+        "costs_share": _at(ensemble, "costs", "share_of_initial_equity"),
+        "break_even": document["stress"]["break_even"].get("multiple"),
         "comparable": _ground(document) == first,
     }
 
 
-def _luck(skill: Mapping[str, Any]) -> dict[str, Any]:
+def _luck(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "trials": skill.get("trials"),
-        **{
-            name: _at(skill, name, "value")
-            for name in ("probabilistic_sharpe", "deflated_sharpe", "least_track_record_bars", "pbo")
-        },
-        "pbo_configurations": _at(skill, "pbo", "configurations"),
-        **{f"seeds_{name}": _at(skill, "seeds", name, "iqm", "value") for name in ("total_return", "sharpe")},
+        "trials": _at(document, "skill", "trials"),
+        **{name: _at(document, "skill", name, "value") for name in _LUCK},
+        "pbo_configurations": _at(document, "skill", "pbo", "configurations"),
+        **{f"seeds_{name}": _at(document, "skill", "seeds", name, "iqm", "value") for name in ("total_return", "sharpe")},
     }
-
-
-def _attainable(attainable: Mapping[str, Any]) -> dict[str, Any]:
-    return {"captured": _at(attainable, "captured", "value"), "captured_of": attainable.get("kind")}
 
 
 def _null_test(nulls: Mapping[str, Any] | None) -> dict[str, Any] | None:

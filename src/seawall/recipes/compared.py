@@ -10,7 +10,7 @@ from typing import Any
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import digest, read_json
 from seawall.core.run_folder import RunFolder
-from seawall.evaluation.compare import Contender
+from seawall.evaluation.compare import Contender, damage_of
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.portfolio_ledger import PortfolioLedgers
@@ -92,6 +92,9 @@ def _read(folder: RunFolder, name: str) -> Contender:
     portfolio = is_portfolio(recipe)
     kind = "walk-forward" if _is_walk(folder) else "portfolio" if portfolio else "run"
     judgement = Judgement.read(folder.metrics)
+    damage = damage_of(judgement)
+    if damage:
+        raise DataError(f"{folder.metrics} is damaged: {damage}. Judge the run again with: seawall backtest {folder.path}")
     return Contender(name, str(folder.path), kind, judgement, _ledger(folder, portfolio=portfolio), recipe, _nulls(folder))
 
 
