@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from seawall.agents.bundle import load_bundle, save_bundle
@@ -14,22 +15,30 @@ from seawall.core.files import write_json
 from seawall.core.market import RowRange
 from seawall.core.protocols import Observation
 from seawall.core.run_folder import RunFolder
+from seawall.core.timeframe import iso_ms
 from seawall.engine.decision import DecisionLoop
+from seawall.evaluation.ablation_walk import variants_of, walk
 from seawall.evaluation.backtest import backtest
+from seawall.evaluation.ledger import Ledgers
 from seawall.features.scaling.scaler import Scaler
 from seawall.market.splits import Split
-from seawall.recipes.ablation import Ablation, ablate
+from seawall.recipes.ablation import Ablation, ablate, course_of
 from seawall.recipes.assembly import Parts
 from seawall.recipes.bundle_check import verify_bundle
 from seawall.recipes.bundles import find_bundle
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import create_run, load_run_recipe, train_seed
-from seawall.recipes.judging import Case, open_case
-from seawall.recipes.paper import PaperCase, replay_run
+from seawall.recipes.judging import Case, judge_case, open_case
+from seawall.recipes.leakcheck import PARTS, check_recipe
+from seawall.recipes.paper import OWN, PaperCase, replay_run
 from seawall.recipes.run_bundle import save_finished
 from seawall.recipes.schema import load_recipe
 from seawall.recipes.smurf import require_fitting, supervisor_of
-from seawall.simulator.actions.registry import SellBuyHold
+from seawall.recipes.walkforward.ground import Ground
+from seawall.recipes.walkforward.plan import WalkPlan
+from seawall.recipes.walkforward.walk import WalkCase, walk_forward
+from seawall.simulator.actions.registry import SellBuyHold, action_scheme
+from seawall.simulator.desk import Desk
 from seawall.simulator.simulator import Simulator
 
 HOLD = SellBuyHold.HOLD
@@ -80,6 +89,16 @@ def supervised(folder, smurf):
     return run
 
 
+class Asking:
+    """Asks for an exposure of −1, 0 or 1 at each row."""
+
+    def __init__(self, exposures):
+        self.exposures = exposures
+
+    def act(self, observation, *, deterministic=True):
+        return np.array([1 + round(self.exposures[int(row)]) for row in observation.rows]), {}
+
+
 def untouched(folder, smurf, *overrides):
     """The recipe and the dataset of a run behind the Smurf, which is not opened."""
     recipe = load_recipe("tradernet", [*SMALL, *PPO, f"guards.smurf.bundle={smurf.path}", *overrides])
@@ -128,6 +147,56 @@ def test_a_replay_on_paper_equals_the_backtest_bit_for_bit(supervised, folder):
     papered = replay_run(PaperCase(supervised, data_root=folder / "data"))
     assert papered.parity.equal, papered.parity
     assert papered.parity.rows > 50
+
+
+def test_backtest_stress_ablation_and_replay_are_behind_the_same_smurf(supervised, folder):
+    judgement = judge_case(Case(supervised, data_root=folder / "data"), lambda _name: None).document
+    ledger, opened = Ledgers.read(supervised.ledger).ensemble, open_case(Case(supervised))
+    recipe, market = opened.recipe, opened.parts.dataset.market
+    assert {each["guard"] for each in judgement["guards"]["by_reason"]} >= {"smurf"}
+    changed = ledger.column("allowed") != ledger.column("proposed")
+    assert changed[(ledger.frame["guard"] == "smurf").to_numpy()].any()
+
+    def told(multiple):
+        return next(each["total_return"] for each in judgement["stress"]["cost_multiples"] if each["multiple"] == multiple)
+
+    def filled(exposures, multiple):
+        """What an account without any guard makes of asking for these exposures."""
+        asked = Asking({int(row): value for row, value in zip(ledger.frame["row"], exposures, strict=True)})
+        desk = Desk(action_scheme("target_exposure", True), None, 1)
+        costs = recipe.costs.scaled(multiple)
+        curve = backtest(asked, market, opened.rows, desk, costs, recipe.simulator).equity_curve()
+        return curve[-1] / curve[0] - 1.0
+
+    assert told(1.0) == pytest.approx(judgement["ensemble"]["total_return"], abs=1e-12)
+    for multiple in (0.0, 1.0, 2.0, 5.0):
+        assert told(multiple) == pytest.approx(filled(ledger.column("allowed"), multiple), abs=1e-12)
+    assert abs(told(2.0) - filled(ledger.column("proposed"), 2.0)) > 1e-3
+    guards = opened.parts.guards().guards
+    walked = walk(
+        opened.ensemble,
+        course_of(opened, guards, opened.rows, recipe.costs),
+        variants_of([guard.name for guard in guards]),
+    )
+    pd.testing.assert_frame_equal(walked["all guards"].frame, ledger.frame, check_exact=True)
+    assert (walked["only smurf"].frame["guard"] == "smurf").any()
+    assert not (walked["only n_consecutive"].frame["guard"] == "smurf").any()
+    papered = replay_run(PaperCase(supervised, OWN, data_root=folder / "data"))
+    assert papered.parity.equal, papered.parity
+    assert papered.parity.whole
+    pd.testing.assert_frame_equal(Ledgers.read(papered.folder / "ledger.parquet").ensemble.frame, ledger.frame, check_exact=True)
+
+
+def test_a_leak_check_of_a_supervised_run_asks_the_smurf_that_the_run_keeps(supervised, smurf, folder):
+    recipe, away = load_run_recipe(supervised), smurf.path.rename(folder / "away")
+    try:
+        found = check_recipe(recipe, folder / "data", run=supervised)
+    finally:
+        away.rename(smurf.path)
+    decisions = found[-1]
+    assert "decisions of an untrained network" in decisions.name
+    assert not decisions.findings
+    assert [len(check.findings) for check in check_recipe(recipe, folder / "data")] == [0] * len(PARTS)
 
 
 def test_the_run_is_judged_by_what_it_keeps_when_the_smurfs_run_is_gone(supervised, smurf, folder):
@@ -212,6 +281,90 @@ def test_a_run_that_is_judged_on_bars_that_its_smurf_has_seen_is_not_made(smurf,
     ):
         create_run(*untouched(folder, smurf, "split={train: 0.5, validation: 0.1, test: 0.4}"))
     assert sorted(runs.iterdir()) == before
+
+
+def walked(folder, smurf, plan, *overrides):
+    """A walk-forward behind the Smurf, which is not begun."""
+    recipe, runs, data = untouched(folder, smurf, *overrides)
+    return WalkCase(recipe, plan, runs, data, workers=1)
+
+
+def later_tests(smurf):
+    """A plan whose tests all begin after what the Smurf has seen."""
+    split = Dataset.load(smurf).split
+    return WalkPlan("anchored", train=str(split.validation.stop - split.train.start), test="50")
+
+
+@pytest.mark.parametrize(
+    ("plan", "first", "others"),
+    [
+        (WalkPlan("anchored", folds=3), 0, "2 more of 3"),
+        (WalkPlan("anchored", train="600", test="90"), 0, None),
+    ],
+)
+def test_a_fold_whose_test_the_smurf_has_seen_is_refused_by_name_before_anything_is_made(plan, first, others, smurf, folder):
+    case, dataset = walked(folder, smurf, plan), Dataset.load(smurf)
+    ground = Ground.prepare(case.recipe, case.data_root)
+    tests = plan.make(ground.bars, case.recipe.split)[first].test
+    times = dataset.market.timestamps
+    seen = iso_ms(int(times[dataset.split.validation.stop - 1]))
+    said = f"has seen bars up to {seen}, and fold {first} is judged on {iso_ms(int(times[tests[0].start]))} to "
+    with pytest.raises(DataError, match=r"guards\.smurf\.bundle: the Smurf .*; allowed: tests that begin later") as refused:
+        walk_forward(case, lambda *_told: None, lambda *_told: None)
+    assert said in str(refused.value)
+    assert ("and those of" in str(refused.value)) == (others is not None)
+    assert others is None or f"and those of {others} folds" in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert not (folder / "runs" / "walkforward").exists()
+
+
+def test_a_crossed_fold_is_refused_for_a_test_that_the_smurf_has_seen_and_served_on_others(smurf, folder):
+    case, dataset = walked(folder, smurf, WalkPlan()), Dataset.load(smurf)
+    ground, seen, stop = Ground.prepare(case.recipe, case.data_root), dataset.split.train, len(dataset.market)
+    learned = {"train": RowRange(stop - 60, stop - 40), "validation": RowRange(stop - 80, stop - 70), "purge": 12}
+    ahead = Split(**learned, test=RowRange(stop - 30, stop - 20), more_test=(RowRange(stop - 10, stop),))
+    crossed = Split(**learned, test=RowRange(seen.start, seen.start + 20), more_test=ahead.more_test)
+    ground.refuse_seen_tests([ahead], case.runs)
+    first, last = (iso_ms(int(dataset.market.timestamps[row])) for row in (seen.start, stop - 1))
+    with pytest.raises(
+        DataError, match=rf"and fold 1 is judged on {first} to .*, .* to {last}: it knows bars of that test; allowed"
+    ):
+        ground.refuse_seen_tests([ahead, crossed], case.runs)
+
+
+def test_a_smurf_that_does_not_fit_is_refused_before_any_fold_is_opened(smurf, supervised, folder):
+    plan = later_tests(smurf)
+    for case, said in (
+        (walked(folder, smurf, plan, "environment.window=8"), "window: bundle 12, here 8"),
+        (walked(folder, supervised, plan), "was trained with role=main; allowed: smurf"),
+    ):
+        with pytest.raises(DataError, match=said):
+            walk_forward(case, lambda *_told: None, lambda *_told: None)
+    assert not (folder / "runs" / "walkforward").exists()
+
+
+@pytest.mark.slow
+def test_an_old_smurf_serves_folds_that_are_tested_on_later_bars(smurf, folder):
+    walks = []
+    document = walk_forward(walked(folder, smurf, later_tests(smurf)), lambda walk, _new: walks.append(walk), lambda *_told: None)
+    [walk] = walks
+    own, times = load_bundle(smurf.bundle), Dataset.load(smurf).market.timestamps
+    assert len(document["folds"]) == 2
+    for row in document["folds"]:
+        run = walk.fold(row["fold"])
+        kept, dataset = load_bundle(run.bundle).smurf, Dataset.load(run)
+        assert [each["weights_hash"] for each in kept.manifest["members"]] == [
+            each["weights_hash"] for each in own.manifest["members"]
+        ]
+        assert times[dataset.split.test.start] > own.manifest["seen"]["last_seen_ms"]
+        assert dataset.scaler.to_dict() != own.manifest["scaler"]
+        # So short a training may ask for nothing; a policy that always asks for something is held where the Smurf holds.
+        opened = open_case(Case(run))
+        frame = backtest(
+            Asking(dict.fromkeys(range(len(times)), 0.0)), opened.parts.dataset.market, opened.rows, opened.parts.desk(1),
+            opened.recipe.costs, opened.recipe.simulator, opened.recipe.environment.account_columns,
+        ).frame  # fmt: skip
+        assert 0 < (frame["guard"] == "smurf").sum() < len(frame)
 
 
 def test_a_smurf_of_a_smurf_is_refused():

@@ -126,7 +126,7 @@ def _judge_recipe(
     recipe = load_any(target, *changes) if run is None else load_any_run(run)
     with _printing_apart(), progress_bars() as progress:
         task = progress.add_task(recipe.name, total=len(PARTS), note="")
-        judgements = check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part))
+        judgements = check_any(recipe, data_dir, bars, seed, lambda part: progress.update(task, advance=1, note=part), run)
     if run is not None:
         keep(run, recipe.digest(), judgements)
     return judgements

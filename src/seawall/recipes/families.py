@@ -92,12 +92,17 @@ def portfolio_document(
 
 
 def check_any(
-    recipe: AnyRecipe, data_root: Path, n_bars: int, seed: int, done: Callable[[str], None] = lambda _part: None
+    recipe: AnyRecipe,
+    data_root: Path,
+    n_bars: int,
+    seed: int,
+    done: Callable[[str], None] = lambda _part: None,
+    run: RunFolder | None = None,
 ) -> list[LeakJudgement]:
     """Judge a recipe of either family for what it knows too early; as `leakcheck.check_recipe`."""
     if isinstance(recipe, PortfolioRecipe):
         return check_portfolio(recipe, data_root, n_bars, seed, done)
-    return check_recipe(recipe, data_root, n_bars, seed, done)
+    return check_recipe(recipe, data_root, n_bars, seed, done, run)
 
 
 def replayed(run: RunFolder, data_root: Path, source: str = OWN, runtime: Runtime = "torch") -> dict[str, Any]:

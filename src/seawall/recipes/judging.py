@@ -159,7 +159,7 @@ def judge_case(case: Case, on_progress: Callable[[str], Any]) -> Judgement:
     trial = trial_of(case.run, trained.model_dump(mode="json"))
 
     def check() -> list[LeakJudgement]:
-        return check_recipe(trained, case.data_root)
+        return check_recipe(trained, case.data_root, run=case.run)
 
     folder = case.folder()
     judged_as = JudgedAs(folder.ledger, facts.costs) if folder == case.run else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from seawall.core.bars import price_block, timestamps_ms
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import FeatureSet
+from seawall.core.run_folder import RunFolder
 from seawall.core.timeframe import Timeframe
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.leaks.blocks import Block
@@ -29,6 +31,7 @@ from seawall.market.splits import chronological_split
 from seawall.recipes.assembly import Parts
 from seawall.recipes.dataset import Dataset, Featured, featured
 from seawall.recipes.schema import FileData, Recipe
+from seawall.recipes.smurf import lend_smurf
 from seawall.simulator.settings import SimulatorParams
 from seawall.simulator.simulator import replay
 
@@ -42,7 +45,12 @@ PARTS = ("features", "scaler", "split", "reward", "decisions")
 
 
 def check_recipe(
-    recipe: Recipe, data_root: Path, n_bars: int = RECIPE_BARS, seed: int = 0, done: Callable[[str], None] = lambda _part: None
+    recipe: Recipe,
+    data_root: Path,
+    n_bars: int = RECIPE_BARS,
+    seed: int = 0,
+    done: Callable[[str], None] = lambda _part: None,
+    run: RunFolder | None = None,
 ) -> list[Judgement]:
     """Judge the features, scaler, split, reward and decisions of a recipe on its own bars.
 
@@ -52,6 +60,7 @@ def check_recipe(
         n_bars: At most so many of the first bars are used.
         seed: Of the altered futures.
         done: Called with the name of each part after it.
+        run: The run whose recipe it is, which keeps its Smurf; None where there is none.
 
     Raises:
         DataError: The bars are missing, bad, or too few.
@@ -59,7 +68,7 @@ def check_recipe(
     made = _first(recipe, featured(_with_fewer_bars(recipe, n_bars), data_root), n_bars)
     world = World.of(made.bars, seed)
     judgements: list[Judgement] = []
-    for name, judge in zip(PARTS, (_features, _scaler, _split, _reward, _decisions), strict=True):
+    for name, judge in zip(PARTS, (_features, _scaler, _split, _reward, partial(_decisions, run)), strict=True):
         judgements.append(judge(recipe, made, world))
         done(name)
     return judgements
@@ -143,7 +152,7 @@ def _reward(recipe: Recipe, made: Featured, world: World) -> Judgement:
     return replace(found, advice=(*found.advice, *([said] if horizon else [])))
 
 
-def _decisions(recipe: Recipe, made: Featured, world: World) -> Judgement:
+def _decisions(run: RunFolder | None, recipe: Recipe, made: Featured, world: World) -> Judgement:
     """Let untrained networks decide up to a bar, with one future and with another."""
     scaler = made.scaler(recipe.features.scaling)
     start = made.warmup + recipe.environment.window
@@ -152,7 +161,7 @@ def _decisions(recipe: Recipe, made: Featured, world: World) -> Judgement:
     other = world.head(rows.stop).altered(cut + 1, "another")
     ledgers: list[pd.DataFrame] = []
     for seed in range(_NETWORKS):
-        ledgers = [_ledger(recipe, made, scaler, (bars, rows, seed)) for bars in (world.head(rows.stop).bars, other.bars)]
+        ledgers = [_ledger(recipe, made, scaler, (bars, rows, seed), run) for bars in (world.head(rows.stop).bars, other.bars)]
         if ledgers[0]["action"].nunique() > 1:
             break
     true, seen = (ledger[ledger["row"] <= cut] for ledger in ledgers)
@@ -185,11 +194,14 @@ def _first_change(true: pd.Series, seen: pd.Series) -> int | None:
     return int(np.argmax(unlike)) if unlike.any() else rows
 
 
-def _ledger(recipe: Recipe, made: Featured, scaler: Scaler, case: tuple[pd.DataFrame, RowRange, int]) -> pd.DataFrame:
+def _ledger(
+    recipe: Recipe, made: Featured, scaler: Scaler, case: tuple[pd.DataFrame, RowRange, int], run: RunFolder | None
+) -> pd.DataFrame:
     bars, rows, seed = case
     block = scaler.transform(anchored_block(bars, made.columns, made.timeframe), made.columns.columns)
     market = _market(bars, made.timeframe, block, made.columns.columns)
-    parts = Parts(recipe, Dataset(market, made.split, scaler, {}))
+    parts = Parts(recipe, Dataset(market, made.split, scaler, {}), run=run)
+    lend_smurf(parts)
     policy = parts.untrained_policy(seed)
     columns = recipe.environment.account_columns
     return backtest(policy, market, rows, parts.desk(1), recipe.costs, recipe.simulator, columns).frame

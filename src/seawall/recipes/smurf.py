@@ -66,7 +66,7 @@ def keep_smurf(parts: Parts, runs: Path, run: RunFolder) -> None:
     reference = smurf_reference(parts.recipe)
     if reference is None:
         return
-    folder = _folder(reference, runs)
+    folder = smurf_folder(reference, runs)
     supervisor_of(require_fitting(folder, parts.recipe, parts.dataset), parts.dataset)
     shutil.copytree(folder, run.path / SMURF)
 
@@ -94,6 +94,22 @@ def supervise(guards: Iterable[Guard], parts: Parts) -> None:
             guard.listen_to(parts.supervisors[reference])
 
 
+def lend_smurf(parts: Parts) -> None:
+    """Give parts that judge no policy, as a leak check's, their recipe's supervisor: that which their run keeps, or that named.
+
+    Raises:
+        ConfigError: There is no such run, or it cannot supervise.
+        DataError: It does not fit. Which bars it has seen is not asked.
+    """
+    reference = smurf_reference(parts.recipe)
+    if reference is None:
+        return
+    kept = None if parts.run is None else kept_smurf(parts.run)
+    if kept is None:
+        kept = require_alike(smurf_folder(reference, _RUNS), parts.recipe, parts.dataset)
+    parts.supervisors[reference] = supervisor_of(kept, parts.dataset)
+
+
 def _supervisor_named(reference: str, parts: Parts) -> Supervisor:
     # Imported here: a run's recipe is read by what builds the parts that need a supervisor.
     from seawall.recipes.dataset import Dataset
@@ -106,11 +122,17 @@ def _supervisor_named(reference: str, parts: Parts) -> Supervisor:
         # A run that is judged on other bars was judged on its own test rows first: no supervisor may know of those either.
         dataset = parts.dataset if run is None else Dataset.load(run)
         runs = _RUNS if run is None else run.path.parent.parent
-        kept = require_fitting(_folder(reference, runs), parts.recipe, dataset)
+        kept = require_fitting(smurf_folder(reference, runs), parts.recipe, dataset)
     return supervisor_of(kept, parts.dataset)
 
 
-def _folder(reference: str, runs: Path) -> Path:
+def smurf_folder(reference: str, runs: Path) -> Path:
+    """Return the folder of a supervisor's bundle, named by it, or by its run as `RunFolder.find` takes it.
+
+    Raises:
+        ConfigError: No run answers to the reference.
+        DataError: The run is not trained.
+    """
     direct = Path(reference)
     if (direct / MANIFEST).is_file():
         return direct
@@ -134,8 +156,31 @@ def require_fitting(folder: Path, recipe: Recipe, dataset: Dataset) -> Bundle:
         DataError: It is damaged, not trained to its end, was trained to trade, on other features, windows, bars or actions, or has
             seen a bar on which the run is judged. Every difference is named.
     """
+    bundle = require_alike(folder, recipe, dataset)
+    refuse_seen(bundle.manifest, dataset.split, dataset.market.timestamps, "Smurf", chosen=False)
+    return bundle
+
+
+def require_alike(folder: Path, recipe: Recipe, dataset: Dataset) -> Bundle:
+    """Load a supervisor for a recipe without asking which bars it has seen; arguments and errors else as `require_fitting`."""
     from seawall.recipes.assembly import Parts
 
+    manifest = require_taught(folder)
+    bundle, wanted = load_bundle(folder), Parts(recipe, dataset).manifest()
+    try:
+        check_compatible(manifest, {key: wanted[key] for key in _SAME})
+        Scaler.from_dict(manifest["scaler"]).require_columns(dataset.scaler.columns)
+    except DataError as error:
+        raise DataError(f"guards.smurf.bundle: {folder}: {error}") from error
+    return bundle
+
+
+def require_taught(folder: Path) -> dict[str, Any]:
+    """Return what a supervisor's bundle says of itself.
+
+    Raises:
+        DataError: It was trained to trade, not to its end, or does not say which bars it has seen.
+    """
     manifest = read_manifest(folder)
     role = (manifest.get("recipe") or {}).get(ROLE, MAIN)
     if role != SMURF:
@@ -143,16 +188,9 @@ def require_fitting(folder: Path, recipe: Recipe, dataset: Dataset) -> Bundle:
     scored = [each for each in manifest.get("progress", ()) if each.get("best_step") is not None]
     if not manifest.get("complete", True) or not scored:
         raise DataError(f"guards.smurf.bundle: {folder} is not trained to its end; go on with: seawall resume {folder.parent}")
-    bundle, wanted = load_bundle(folder), Parts(recipe, dataset).manifest()
-    try:
-        check_compatible(manifest, {key: wanted[key] for key in _SAME})
-        Scaler.from_dict(manifest["scaler"]).require_columns(dataset.scaler.columns)
-    except DataError as error:
-        raise DataError(f"guards.smurf.bundle: {folder}: {error}") from error
     if "seen" not in manifest:
         raise DataError(f"guards.smurf.bundle: {folder} does not say which bars it has seen; train it anew with role={SMURF}")
-    refuse_seen(manifest, dataset.split, dataset.market.timestamps, "Smurf", chosen=False)
-    return bundle
+    return manifest
 
 
 def supervisor_of(bundle: Bundle, dataset: Dataset) -> Supervisor:

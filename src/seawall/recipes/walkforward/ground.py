@@ -24,6 +24,7 @@ from seawall.recipes.portfolio_dataset import FeaturedPanel, featured_panel, pur
 from seawall.recipes.portfolio_schema import PortfolioRecipe
 from seawall.recipes.pretrained import encoder_folder, refuse_seen
 from seawall.recipes.schema import Recipe
+from seawall.recipes.smurf import require_fitting, require_taught, smurf_folder, smurf_reference, supervisor_of
 from seawall.recipes.walkforward.plan import Bars
 from seawall.training.pretraining.encoder_folder import load_encoder
 
@@ -92,11 +93,23 @@ class Ground:
             keep_dataset(recipe, scaled(recipe, made), runs, run)
 
     def refuse_seen_tests(self, splits: list[Split], runs: Path) -> None:
-        """Refuse an encoder that a recipe names and that has seen a bar which chooses or judges in a fold.
+        """Refuse an encoder that a recipe names and that has seen a bar which chooses or judges in a fold, and a like Smurf.
+
+        A Smurf may have seen the bars that choose. One that cannot supervise the recipe at all is refused too, before any fold is
+        opened.
+
+        Args:
+            splits: Of all folds, in the order of their numbers.
+            runs: Folder of all runs, in which an encoder's and a Smurf's are looked up.
 
         Raises:
-            DataError: It has; the fold and both spans are named.
+            ConfigError: There is no such run, or the Smurf cannot supervise.
+            DataError: One has seen such a bar: the fold and what was seen are named. Or the Smurf does not fit.
         """
+        self._refuse_encoder(splits, runs)
+        self._refuse_smurf(splits, runs)
+
+    def _refuse_encoder(self, splits: list[Split], runs: Path) -> None:
         reference = getattr(self.recipe, "encoder", None)
         if reference is None:
             return
@@ -107,11 +120,42 @@ class Ground:
                 refuse_seen(manifest, split, times)
             except DataError as error:
                 spans = " and ".join(f"{each['first']} to {each['last']}" for each in manifest["seen"]["ranges"])
-                judged = f"{iso_ms(int(times[split.validation.start]))} to {iso_ms(int(times[split.tests[-1].stop - 1]))}"
+                judged = _span(times, RowRange(split.validation.start, split.tests[-1].stop))
                 raise DataError(
                     f"encoder {folder} was taught on {spans}, and fold {number} is chosen and judged on {judged}: {error}; or "
                     "encoder=null, which teaches one anew in each fold"
                 ) from error
+
+    def _refuse_smurf(self, splits: list[Split], runs: Path) -> None:
+        recipe, made = self.recipe, self.made
+        reference = smurf_reference(recipe) if isinstance(recipe, Recipe) else None
+        if reference is None or not isinstance(recipe, Recipe) or not isinstance(made, Featured):
+            return
+        folder, times = smurf_folder(reference, runs), self.bars.times_ms
+        manifest = require_taught(folder)
+        known = [number for number, split in enumerate(splits) if _has_seen(manifest, split, times)]
+        if known:
+            tests = ", ".join(_span(times, rows) for rows in splits[known[0]].tests)
+            others = f", and those of {len(known) - 1} more of {len(splits)} folds" if len(known) > 1 else ""
+            raise DataError(
+                f"guards.smurf.bundle: the Smurf {folder} has seen bars up to {iso_ms(int(manifest['seen']['last_seen_ms']))}, and "
+                f"fold {known[0]} is judged on {tests}: it knows bars of that test{others}; allowed: tests that begin later, as by "
+                "--scheme anchored with --train and --test, or a Smurf that was trained on earlier bars alone"
+            )
+        dataset = scaled(recipe, replace(made, split=splits[0]))
+        supervisor_of(require_fitting(folder, recipe, dataset), dataset)
+
+
+def _has_seen(manifest: dict[str, Any], split: Split, times: np.ndarray) -> bool:
+    try:
+        refuse_seen(manifest, split, times, "Smurf", chosen=False)
+    except DataError:
+        return True
+    return False
+
+
+def _span(times: np.ndarray, rows: RowRange) -> str:
+    return f"{iso_ms(int(times[rows.start]))} to {iso_ms(int(times[rows.stop - 1]))}"
 
 
 def share_blocks(run: RunFolder, origin: RunFolder) -> None:

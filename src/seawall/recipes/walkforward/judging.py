@@ -104,7 +104,7 @@ def judge_path(runs: Sequence[RunFolder], tests: Tests, ledgers: Ledgers, comman
     # A recipe's folds are one trial, as they came of one choice.
     trial, judged_as = trial_of(first, recipe.model_dump(mode="json")), JudgedAs(kept, facts.costs)
     background = background_of(
-        first, trial, recipe.digest(), lambda: check_any(recipe, data_root, RECIPE_BARS, 0), judged_as=judged_as
+        first, trial, recipe.digest(), lambda: check_any(recipe, data_root, RECIPE_BARS, 0, run=first), judged_as=judged_as
     )
     judgement = judge_chain(tests, ledgers, setting_of(first), recipe.evaluation, facts, background)
     note_judged(first, trial, judgement, judged_as.kept(ledgers.ensemble))

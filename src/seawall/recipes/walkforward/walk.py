@@ -64,7 +64,7 @@ def walk_forward(case: WalkCase, on_walk: Callable[[Walk, bool], None], tell: Te
     Raises:
         Interrupted: Ctrl-C; the same call goes on.
         ConfigError: The plan does not fit, or a part of the recipe is not there.
-        DataError: The bars do not do, or an encoder has seen a bar that judges.
+        DataError: The bars do not do, or an encoder or a Smurf has seen a bar that judges or does not fit.
     """
     ground = Ground.prepare(case.recipe, case.data_root)
     folds = case.plan.make(ground.bars, case.recipe.split)
