@@ -10,7 +10,7 @@ from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
 from seawall.core.protocols import GuardVerdict
 from seawall.evaluation.ablation import ablation_rows, findings
-from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Course, Variant, variants_of, walk
+from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Course, Variant, variants_of, walk, walk_ranges
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.bootstrap import BootstrapParams
 from seawall.guards.chain import GuardChain
@@ -150,6 +150,34 @@ def test_a_guard_that_enlarges_exposure_stops_the_walk_where_it_is_in_force():
     place = course(Greedy(), HalfSize())
     with pytest.raises(InvariantError, match="greedy"):
         walk(Script(actions()), place, variants_of(("greedy", "half_size")))
+
+
+def test_several_ranges_are_walked_each_from_flat_with_guards_anew_and_chained_for_every_choice():
+    ranges, costs = (RowRange(5, 120), RowRange(121, 180), RowRange(200, 300)), CostParams(taker_bps=20.0)
+    places = [dataclasses.replace(course(confirm(), HalfSize(), costs=costs), rows=rows) for rows in ranges]
+    variants, told = variants_of(("n_consecutive", "half_size")), []
+    found = walk_ranges(Script(actions()), places, variants, told.append)
+    for variant in variants:
+        guards = {"n_consecutive": confirm(), "half_size": HalfSize()}
+        parts = [alone(place, *(guards[name] for name in variant.in_force)) for place in places]
+        chain, kept = found[variant.name], 1.0
+        assert chain.frame["row"].tolist() == list(range(5, 299))
+        for place, part in zip(places, parts, strict=True):
+            own = chain.frame["row"].between(place.rows.start, place.rows.stop - 2)
+            for name in ("action", "proposed", "allowed", "reason", "exposure", "fill_price"):
+                np.testing.assert_array_equal(chain.frame[name][own], part.frame[name], err_msg=name)
+            kept *= part.equity_curve()[-1] / part.initial_equity
+            # What is held at the end of a range is closed there, but not at the end of the last.
+            kept *= 1.0 - (place.rows.stop < 300) * abs(part.column("exposure")[-1]) * (costs.taker_rate + costs.half_spread_rate)
+            between = chain.frame["row"].between(place.rows.stop - 1, place.rows.stop + 20) & ~own
+            between &= ~chain.frame["row"].isin([row for each in ranges for row in range(each.start, each.stop - 1)])
+            assert not chain.frame["exposure"][between].any()
+        assert chain.equity_curve()[-1] / chain.initial_equity == pytest.approx(kept, rel=1e-12)
+    assert any(abs(found[NO_GUARD].column("exposure")[rows.stop - 2 - 5]) > 0.0 for rows in ranges[:2])
+    assert told == sorted(told)
+    assert {0, 114, 114 + 58} <= set(told)
+    alone_again = walk_ranges(Script(actions()), places[:1], variants)
+    assert alone_again[ALL_GUARDS].frame.equals(walk(Script(actions()), places[0], variants)[ALL_GUARDS].frame)
 
 
 def test_one_row_is_no_walk():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from worlds import Script, market_of, random_market, straight
 
-from seawall.core.bars import price_block, timestamps_ms
+from seawall.core.bars import CLOSE, price_block, timestamps_ms
 from seawall.core.errors import DataError
 from seawall.core.market import RowRange
 from seawall.evaluation.backtest import backtest
@@ -16,13 +16,17 @@ from seawall.evaluation.hindsight import (
     exits_of,
     highest_pnl,
     hindsight_scores,
+    joined,
     random_signals,
+    scored_ranges,
     scored_rows,
     shuffled_signals,
 )
 from seawall.evaluation.hindsight_accounts import costs_of, realised, signals_of
 from seawall.evaluation.hindsight_published import published_rows
 from seawall.evaluation.hindsight_table import BUY, COIN, Scored, score_table
+from seawall.evaluation.ledger import Ledgers
+from seawall.evaluation.stitching import Between, stitched
 from seawall.guards.chain import GuardChain
 from seawall.guards.n_consecutive import NConsecutive
 from seawall.market.files import read_bars
@@ -122,7 +126,7 @@ def _always_buying(seed):
     market = random_market(seed, 2_400, volatility=0.007)
     decisions = scored_rows(market, RowRange(0, 2_400), PARAMS)
     signals = np.ones((1, len(decisions)))
-    account = realised(signals, market, decisions, 0.007, (SimulatorParams(), True))
+    account = realised(signals, market, [decisions], 0.007, (SimulatorParams(), True))
     return scores(signals[0], exits_of(market, decisions, PARAMS))["pnl"], float(account.total_return[0])
 
 
@@ -130,7 +134,7 @@ def test_accounts_earn_what_a_backtest_of_the_same_actions_earns():
     market = random_market(5, 200)
     decisions = RowRange(10, 150)
     signals = random_signals(len(decisions), HindsightParams(draws=100, seed=3))[:4]
-    together = realised(signals, market, decisions, 0.002, (SimulatorParams(), True))
+    together = realised(signals, market, [decisions], 0.002, (SimulatorParams(), True))
     scheme = action_scheme("sell_buy_hold", True)
     for place, asked in enumerate(signals):
         actions = np.full(200, 2)
@@ -140,6 +144,71 @@ def test_accounts_earn_what_a_backtest_of_the_same_actions_earns():
         assert together.total_return[place] == curve[-1] / curve[0] - 1.0
         assert together.max_drawdown[place] == pytest.approx((1.0 - curve / np.maximum.accumulate(curve)).max(), abs=1e-14)
         np.testing.assert_array_equal(signals_of(ledger), asked)
+
+
+RANGES = (RowRange(10, 60), RowRange(75, 100), RowRange(110, 150))
+
+
+def chained_backtest(actions, market, fee):
+    """The same actions in each range, from flat, chained as the tests of a fold are."""
+    desk, tests = action_scheme("sell_buy_hold", True), []
+    for rows in RANGES:
+        walked = RowRange(rows.start, rows.stop + 1)
+        ledger = backtest(Script(actions), market, walked, Desk(desk, None, 1), costs_of(fee))
+        tests.append((walked, Ledgers(ledger, {}, {})))
+    return stitched(tests, Between(market.timestamps, market.prices[:, CLOSE], costs_of(fee))).ensemble
+
+
+@pytest.mark.parametrize("fee", [0.0, 0.002, 0.05])
+def test_accounts_over_several_ranges_earn_what_the_chained_backtests_earn(fee):
+    market, n = random_market(5, 200), sum(map(len, RANGES))
+    signals = random_signals(n, HindsightParams(draws=100, seed=3))[:4]
+    together = realised(signals, market, RANGES, fee, (SimulatorParams(), True))
+    scored = Scored(market, RANGES, SimulatorParams(), True)
+    assert (scored.n_decisions, scored.places()[[0, 49, 50, -1]].tolist()) == (n, [0, 49, 65, 139])
+    for place, asked in enumerate(signals):
+        actions = np.full(200, 2)
+        actions[scored.places() + 10] = np.array([0, 2, 1])[asked + 1]
+        ledger = chained_backtest(actions, market, fee)
+        curve = ledger.equity_curve()
+        assert together.total_return[place] == pytest.approx(curve[-1] / curve[0] - 1.0, abs=1e-12)
+        assert together.max_drawdown[place] == pytest.approx((1.0 - curve / np.maximum.accumulate(curve)).max(), abs=1e-12)
+        np.testing.assert_array_equal(signals_of(ledger)[scored.places()], asked)
+
+
+def test_the_newest_windows_of_several_ranges_are_scored_together():
+    market = random_market(1, 1_000)
+    ranges = (RowRange(100, 400), RowRange(450, 700), RowRange(705, 706), RowRange(800, 1_000))
+    few, more = HindsightParams(windows=200), HindsightParams(windows=300)
+    assert scored_ranges(market, ranges, few) == (RowRange(680, 699), RowRange(800, 979))
+    assert scored_ranges(market, ranges, HindsightParams()) == (RowRange(100, 399), RowRange(450, 699), RowRange(800, 979))
+    assert sum(len(rows) + 1 for rows in scored_ranges(market, ranges, more)) == 300
+    assert scored_ranges(market, ranges[:1], few) == (scored_rows(market, ranges[0], few),)
+    with pytest.raises(
+        DataError, match=r"2 ranges of 1, 2 bars hold no two decisions with 20 bars ahead .*; at least 23 are needed"
+    ):
+        scored_ranges(market, (RowRange(10, 11), RowRange(20, 22)), few)
+
+
+def test_a_table_over_several_ranges_scores_each_decision_once_and_none_between_them():
+    market = random_market(7, 700)
+    ranges = scored_ranges(market, (RowRange(50, 200), RowRange(300, 420)), PARAMS)
+    found = joined([exits_of(market, rows, PARAMS) for rows in ranges])
+    assert found.rows.tolist() == [*range(50, 199), *range(300, 419)]
+    actions = np.ones(700, dtype=np.int64)
+    walked = [RowRange(rows.start, rows.stop + 1) for rows in ranges]
+    parts = [
+        backtest(Script(actions), market, rows, Desk(action_scheme("sell_buy_hold", True), None, 1), costs_of(0.007))
+        for rows in walked
+    ]
+    tests = [(rows, Ledgers(part, {}, {})) for rows, part in zip(walked, parts, strict=True)]
+    ledger = stitched(tests, Between(market.timestamps, market.prices[:, CLOSE], costs_of(0.007))).ensemble
+    table = score_table(Scored(market, ranges, SimulatorParams(), True), {"buyer": {"buyer": ledger}}, PARAMS)
+    named = {row["name"]: row for row in table["rows"]}
+    assert named["buyer"]["pnl"]["mean"] == named[BUY]["pnl"]["mean"] == pytest.approx(found.buy.sum(), rel=1e-12)
+    assert named["buyer"]["hours_traded"] == 1.0
+    assert named["buyer"]["total_return"]["mean"] == pytest.approx(named[BUY]["total_return"]["mean"], abs=1e-12)
+    assert table["highest_pnl"] == pytest.approx(sum(highest_pnl(exits_of(market, rows, PARAMS)) for rows in ranges), rel=1e-12)
 
 
 def test_a_held_signal_counts_as_a_hold():
@@ -164,7 +233,7 @@ def test_the_table_puts_the_account_beside_every_score_and_says_how_many_shuffle
     knowing[found.rows] = np.where(found.buy > found.sell, 1, 0)
     rows = RowRange(decisions.start, decisions.stop + 1)
     ledger = backtest(Script(knowing), market, rows, Desk(action_scheme("sell_buy_hold", True), None, 1), costs_of(0.007))
-    table = score_table(Scored(market, decisions, SimulatorParams(), True), {"seer": {"seer": ledger}}, PARAMS)
+    table = score_table(Scored(market, (decisions,), SimulatorParams(), True), {"seer": {"seer": ledger}}, PARAMS)
     named = {row["name"]: row for row in table["rows"]}
     assert named["seer"]["beaten_by"] == 0.0
     assert named["seer"]["pnl"]["mean"] > named[COIN]["pnl"]["high"]

@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seawall.agents.bundle import weights_hash
+from seawall.agents.bundle import load_bundle, save_bundle, weights_hash
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.trials import kept_ledgers, trials
+from seawall.evaluation.hindsight import HindsightParams
 from seawall.evaluation.judge import Judgement
 from seawall.market.synthetic.regimes import RegimeParams, regime_bars
+from seawall.recipes.ablation import Ablation, ablate
 from seawall.recipes.dataset import Dataset
+from seawall.recipes.hindsight import Counting, score_run
 from seawall.recipes.judging import Case, judge_case
 from seawall.recipes.paper import OWN, PaperCase, replay_run
 from seawall.recipes.pretrained import refuse_seen
@@ -180,6 +183,10 @@ def test_a_walk_ends_in_one_judgement_and_begins_anew_once_it_is_judged(tmp_path
 def test_the_backtest_of_a_crossed_fold_judges_all_its_test_ranges_and_counts_them(tmp_path, bars):
     _fold, run = opened(tmp_path, bars, WalkPlan("cpcv", folds=3), 0)
     train_folds([run], 1, lambda *_told: None)
+    # So short a training may ask for nothing; this policy is long at every bar.
+    bundle = load_bundle(run.bundle)
+    bundle.members[0]["policy_head.bias"][2] += 10.0
+    save_bundle(run.bundle, bundle.manifest, bundle.members)
     judge_case(Case(run, data_root=tmp_path / "data"), lambda _name: None)
     document, tests = Judgement.read(run.metrics).document, Dataset.load(run).split.tests
     times = Dataset.load(run).market.timestamps
@@ -192,3 +199,21 @@ def test_the_backtest_of_a_crossed_fold_judges_all_its_test_ranges_and_counts_th
     assert kept.path == run.ledger
     replayed = replay_run(PaperCase(run, OWN, data_root=tmp_path / "data"), lambda _done, _total: None).parity
     assert "chains 2 test ranges" in replayed.words
+    case = Case(run, data_root=tmp_path / "data")
+    ablated = ablate(Ablation(case, {"max_exposure": {"limit": 0.5}}), lambda *_told: None)
+    none, capped = ablated["rows"]
+    assert none["name"] == "no guard"
+    for measure in ("total_return", "max_drawdown", "turnover_per_year"):
+        assert none[measure]["value"] == pytest.approx(document["ensemble"][measure], rel=1e-12)
+    assert 0.0 < capped["mean_absolute_exposure"] <= 0.6 < none["mean_absolute_exposure"]
+    assert ablated["test"] | {"first": "", "last": ""} == {
+        "first": "", "last": "", "bars": sum(map(len, tests)), "ranges": 2
+    }  # fmt: skip
+    scored = score_run(case, Counting((0.001,), HindsightParams(draws=100)), lambda _told: None)
+    n_rows = len(Dataset.load(run).market)
+    assert scored["ranges"] == 2
+    assert scored["decisions"] == sum(min(rows.stop, n_rows - 20) - rows.start - 1 for rows in tests)
+    rows = {row["name"]: row for row in scored["tables"][0]["rows"]}
+    assert rows["always buy"]["hours_traded"] == 1.0
+    assert rows["the policy"]["total_return"]["mean"] == pytest.approx(rows["always buy"]["total_return"]["mean"], abs=1e-9)
+    assert rows["the policy"]["total_return"]["mean"] != 0.0

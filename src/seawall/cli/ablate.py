@@ -92,9 +92,8 @@ _COLUMNS = ("guards in force", "return", "drawdown", "Sharpe", "turnover/y", "tr
 
 def _tell(document: dict[str, Any]) -> None:
     test = document["test"]
-    out.print(
-        f"{document['recipe']} on {document['symbol']} {document['timeframe']}, {test['first']} to {test['last']}, after costs:"
-    )
+    span = f"{test['first']} to {test['last']}" + (f" in {test['ranges']} ranges" if test["ranges"] > 1 else "")
+    out.print(f"{document['recipe']} on {document['symbol']} {document['timeframe']}, {span}, after costs:")
     rows = [line for row in document["rows"] for line in _lines(row)]
     out.print(table("", _COLUMNS, rows))
     for words in document["findings"]:

@@ -125,7 +125,8 @@ def _tell(document: dict[str, Any]) -> None:
     from seawall.evaluation.hindsight_table import LABEL
 
     out.print(LABEL, style="bold")
-    span = f"{document['first']} to {document['last']}, {document['decisions']:,} decisions"
+    ranges = f" in {document['ranges']} ranges" if document["ranges"] > 1 else ""
+    span = f"{document['first']} to {document['last']}, {document['decisions']:,} decisions{ranges}"
     for scores in document["tables"]:
         title = f"{document['symbol']} {document['timeframe']}, {span}, fee {100 * scores['fee']:g} % a side"
         published = [

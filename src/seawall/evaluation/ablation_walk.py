@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme, Guard, GuardContext, GuardVerdict, Observation, Policy
 from seawall.engine.decision import DecisionLoop, DecisionRecords
 from seawall.evaluation.backtest import reasons_in_words
-from seawall.evaluation.ledger import Ledger, ledger_of
+from seawall.evaluation.ledger import Ledger, Ledgers, ledger_of
+from seawall.evaluation.stitching import Between, stitched
 from seawall.guards.chain import GuardChain
 from seawall.guards.failure import Failures, declaration_of
 from seawall.simulator.costs.params import CostParams
@@ -180,6 +182,43 @@ def walk(
     parts = _by_account(records, n)
     laid = [ledger_of([part], reasons_in_words(desk, [part]), equity, times) for part in parts]
     return {variant.name: ledger for variant, ledger in zip(variants, laid, strict=True)}
+
+
+def walk_ranges(
+    policy: Policy, courses: Sequence[Course], variants: Sequence[Variant], on_progress: Callable[[int], Any] | None = None
+) -> dict[str, Ledger]:
+    """Let a policy trade over several ranges, once before each choice of guards, and chain what came of them.
+
+    Args:
+        policy: As for `walk`.
+        courses: The same but for their rows, in order of time; guards begin anew in each.
+        variants: The choices.
+        on_progress: Told now and then how many bars were walked in all.
+
+    Returns:
+        The ledger of each choice by its name: of one range as `walk` gives it, of several chained as `stitching.stitched` does it.
+
+    Raises:
+        ConfigError: As `walk`.
+        DataError: Two ranges share a row.
+        InvariantError: As `walk`.
+    """
+    parts: list[tuple[RowRange, dict[str, Ledger]]] = []
+    before = 0
+    for course in courses:
+
+        def tell(bars: int, before: int = before) -> None:
+            if on_progress is not None:
+                on_progress(before + bars)
+
+        parts.append((course.rows, walk(policy, course, variants, tell)))
+        before += len(course.rows) - 1
+    if len(parts) == 1:
+        return parts[0][1]
+    market, first = courses[0].market, variants[0].name
+    tests = [(rows, Ledgers(ledgers[first], {}, ledgers)) for rows, ledgers in parts]
+    between = Between(market.timestamps, market.prices[:, CLOSE], courses[0].costs)
+    return dict(stitched(tests, between).baselines)
 
 
 def _by_account(records: Sequence[DecisionRecords], n: int) -> list[DecisionRecords]:

@@ -7,7 +7,8 @@ overlap, and no account holds them. The formulas follow the source of the publis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from seawall.simulator.rewards.settings import TermSettings
 
 SCORES = ("pnl", "reward", "losing_share", "sharpe", "sortino", "max_drawdown")
 """Figures of the published tables, in the order of reports."""
+_LEAST_WINDOWS = 3
 _SIGNALS = np.array([-1, 0, 1], dtype=np.int8)
 
 
@@ -71,10 +73,40 @@ def scored_rows(market: Market, rows: RowRange, params: HindsightParams) -> RowR
     start = max(windows.start, windows.stop - params.windows)
     if windows.stop - 1 - start < 2:
         raise DataError(
-            f"{len(rows)} bars hold no two decisions with {params.bars} bars ahead of them; at least {params.bars + 3} are needed"
+            f"{len(rows)} bars hold no two decisions with {params.bars} bars ahead of them; at least "
+            f"{params.bars + _LEAST_WINDOWS} are needed"
         )
     # The published environment ends on its last window and takes no decision there.
     return RowRange(start, windows.stop - 1)
+
+
+def scored_ranges(market: Market, ranges: Sequence[RowRange], params: HindsightParams) -> tuple[RowRange, ...]:
+    """Return the rows of the decisions that are scored in several ranges: the newest windows of all of them.
+
+    Args:
+        market: One series.
+        ranges: Where decisions may be taken, in order of time.
+        params: How many windows in all. Of several ranges one that holds no two decisions is left out.
+
+    Raises:
+        DataError: Fewer than two decisions are left in any.
+    """
+    if len(ranges) == 1:
+        return (scored_rows(market, ranges[0], params),)
+    found: list[RowRange] = []
+    left = params.windows
+    for rows in reversed(ranges):
+        room = min(rows.stop, len(market) - params.bars) - rows.start
+        if min(left, room) < _LEAST_WINDOWS:
+            continue
+        found.insert(0, scored_rows(market, rows, params.model_copy(update={"windows": left})))
+        left -= len(found[0]) + 1
+    if not found:
+        raise DataError(
+            f"{len(ranges)} ranges of {', '.join(str(len(rows)) for rows in ranges)} bars hold no two decisions with {params.bars} "
+            f"bars ahead of them; at least {params.bars + _LEAST_WINDOWS} are needed in one"
+        )
+    return tuple(found)
 
 
 def exits_of(market: Market, decisions: RowRange, params: HindsightParams) -> Exits:
@@ -92,6 +124,11 @@ def exits_of(market: Market, decisions: RowRange, params: HindsightParams) -> Ex
     costs = np.log((1.0 - params.fee) / (1.0 + params.fee))
     moved = np.log(market.prices[rows + params.bars, CLOSE] / market.prices[rows + 1, OPEN])
     return Exits(rows, ahead[:, 0], ahead[:, 1], moved + costs, costs - moved)
+
+
+def joined(parts: Sequence[Exits]) -> Exits:
+    """Return the exits of several ranges, one after the other."""
+    return Exits(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Exits)))
 
 
 def hindsight_scores(signals: np.ndarray, exits: Exits) -> dict[str, np.ndarray]:

@@ -106,14 +106,19 @@ def _section(key: str, document: Mapping[str, Any], table: Mapping[str, Any]) ->
         }
         for row in table["published"]
     ]
+    span = f"{document['first']} to {document['last']}{_in_ranges(document)}"
     return {
         "key": key,
         "title": f"{document['symbol']} {document['timeframe']}, fee {100 * table['fee']:g} % a side",
-        "span": f"{document['decisions']:,} decisions, {document['first']} to {document['last']}; {table['bars']} bars ahead, best "
+        "span": f"{document['decisions']:,} decisions, {span}; {table['bars']} bars ahead, best "
         f"{table['price']}. The highest score that anybody can have: {number(table['highest_pnl'])}.",
         "words": table["words"],
         "rows": [*(_cells(row) for row in table["rows"]), *published],
     }
+
+
+def _in_ranges(document: Mapping[str, Any]) -> str:
+    return f" in {document['ranges']} ranges, accounts flat at the start of each" if document.get("ranges", 1) > 1 else ""
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from seawall.evaluation.hindsight import (
     exits_of,
     highest_pnl,
     hindsight_scores,
+    joined,
     random_signals,
     shuffled_signals,
     summary,
@@ -39,15 +40,24 @@ class Scored:
 
     Attributes:
         market: One series.
-        decisions: Rows of the decisions, from `hindsight.scored_rows`.
+        ranges: Rows of the decisions, from `hindsight.scored_ranges`.
         simulator: Settings of the accounts.
         short: Whether these may be short.
     """
 
     market: Market
-    decisions: RowRange
+    ranges: tuple[RowRange, ...]
     simulator: SimulatorParams
     short: bool
+
+    @property
+    def n_decisions(self) -> int:
+        """How many decisions are scored."""
+        return sum(map(len, self.ranges))
+
+    def places(self) -> np.ndarray:
+        """Return which bars of a ledger over all ranges, with what lies between them, are scored; int64, shape (n,)."""
+        return np.concatenate([np.arange(rows.start, rows.stop) for rows in self.ranges]) - self.ranges[0].start
 
 
 def score_table(scored: Scored, policies: Mapping[str, Mapping[str, Ledger]], params: HindsightParams) -> dict[str, Any]:
@@ -55,8 +65,8 @@ def score_table(scored: Scored, policies: Mapping[str, Mapping[str, Ledger]], pa
 
     Args:
         scored: Where.
-        policies: Of each policy by name, its ledgers over the decisions at this fee: its own under its name, and those of single
-            seeds under other names; may be empty.
+        policies: Of each policy by name, its ledgers over the decisions at this fee, of several ranges chained: its own under its
+            name, and those of single seeds under other names; may be empty.
         params: The way of counting.
 
     Returns:
@@ -65,9 +75,9 @@ def score_table(scored: Scored, policies: Mapping[str, Mapping[str, Ledger]], pa
         much), and figures with ``mean``, ``low`` and ``high`` (95 % of the random, lowest and highest of seeds): those of
         `SCORES`, ``timed``, ``total_return`` and ``max_drawdown_of_equity``; random ones have histograms.
     """
-    exits = exits_of(scored.market, scored.decisions, params)
+    exits = joined([exits_of(scored.market, rows, params) for rows in scored.ranges])
     rows = [row for name, ledgers in policies.items() for row in _policy_rows(name, ledgers, exits, params, scored)]
-    n = len(scored.decisions)
+    n = scored.n_decisions
     constant = {BUY: np.ones((1, n), dtype=np.int8), SELL: -np.ones((1, n), dtype=np.int8)}
     drawn = {RANDOM: random_signals(n, params), COIN: random_signals(n, params, trades_only=True)}
     for name, signals in {**constant, **drawn}.items():
@@ -85,19 +95,19 @@ def score_table(scored: Scored, policies: Mapping[str, Mapping[str, Ledger]], pa
 
 
 def _accounts(scored: Scored, signals: np.ndarray, fee: float) -> Realised:
-    return realised(signals, scored.market, scored.decisions, fee, (scored.simulator, scored.short))
+    return realised(signals, scored.market, scored.ranges, fee, (scored.simulator, scored.short))
 
 
 def _policy_rows(
     name: str, ledgers: Mapping[str, Ledger], exits: Exits, params: HindsightParams, scored: Scored
 ) -> list[dict[str, Any]]:
     """Return the rows of one policy: its own, its seeds', and that of its actions in another order."""
-    own = signals_of(ledgers[name])
+    own = signals_of(ledgers[name])[scored.places()]
     row = _row(name, "policy", own[None], exits, _realised_of([ledgers[name]]))
     rows = [row]
     seeds = [ledger for key, ledger in ledgers.items() if key != name]
     if seeds:
-        taken = np.stack([signals_of(ledger) for ledger in seeds])
+        taken = np.stack([signals_of(ledger)[scored.places()] for ledger in seeds])
         rows.append(_row(f"{name}: single seeds", "seeds", taken, exits, _realised_of(seeds)))
     if own.any():
         shuffled = shuffled_signals(own, params)

@@ -14,12 +14,12 @@ from seawall.agents.bundle import read_manifest
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
 from seawall.core.fan_out import Channel, Interrupted, fan_out
-from seawall.core.files import digest, write_json
+from seawall.core.files import digest, read_json, write_json
 from seawall.core.market import RowRange
 from seawall.core.protocols import Guard, Policy
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
 from seawall.evaluation.ablation_page import render_ablation
-from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk
+from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk_ranges
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.guards.contradictions import refuse_contradictions
 from seawall.guards.registry import GUARDS, guard
@@ -114,7 +114,13 @@ class Ablation:
             "data_root": str(case.data_root.resolve()) if case.overrides else "",
             "version": __version__,
         }
-        return case.run.path / _FOLDER / digest(made_of)[:12]
+        return case.run.path / _FOLDER / digest({**made_of, **chained_tests(case)})[:12]
+
+
+def chained_tests(case: Case) -> dict[str, Any]:
+    """Return what the name of a case's kept walks must tell of its test ranges: nothing where there is one."""
+    more = read_json(case.run.dataset, "split")["split"].get("more_test", ())
+    return {"tests": 1 + len(more)} if more else {}
 
 
 def guards_named(words: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -140,7 +146,8 @@ def guards_named(words: Sequence[str]) -> dict[str, dict[str, Any]]:
 def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> dict[str, Any]:
     """Walk every policy of a run before every choice of guards, compare them, and keep table and page in the run's folder.
 
-    A policy's walks are kept as soon as they are whole, and not made again.
+    All test ranges of a fold of cross-validation are walked, and chained as ``seawall backtest`` chains them. A policy's walks are
+    kept as soon as they are whole, and not made again.
 
     Args:
         ablation: What to ablate.
@@ -179,19 +186,23 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
 def walk_policy(ablation: Ablated, name: str, path: str, channel: Channel) -> None:
     """Walk one policy of a run and keep its ledgers; called in a process of its own."""
     variants, opened = ablation.variants(), open_case(ablation.case)
-    guards = ablation.guards(opened.parts)
-    supervise(guards, opened.parts)
-    course = course_of(opened, guards, opened.rows, opened.recipe.costs)
-    total = len(course.rows) - 1
+    courses = [course_of(opened, _supervised(ablation, opened), rows, opened.recipe.costs) for rows in opened.ranges]
+    total = sum(len(rows) - 1 for rows in opened.ranges)
 
     def tell(bars: int) -> None:
         channel.send({"bars": bars, "total": total})
         if channel.should_stop():
             raise Interrupted("the ablation was stopped; policies that are walked whole are kept")
 
-    ledgers: dict[str, Ledger] = walk(policies_of(opened)[name], course, variants, tell)
+    ledgers: dict[str, Ledger] = walk_ranges(policies_of(opened)[name], courses, variants, tell)
     Ledgers(ledgers[NO_GUARD], {}, ledgers).write(Path(path))
     channel.send({"bars": total, "total": total})
+
+
+def _supervised(ablation: Ablated, opened: OpenedCase) -> tuple[Guard, ...]:
+    guards = ablation.guards(opened.parts)
+    supervise(guards, opened.parts)
+    return guards
 
 
 def policies_of(opened: OpenedCase) -> dict[str, Policy]:
@@ -216,14 +227,19 @@ def course_of(opened: OpenedCase, guards: tuple[Guard, ...], rows: RowRange, cos
 
 def facts_of(case: Case, opened: OpenedCase) -> dict[str, Any]:
     """Return what a table of guards says of the run that it is of."""
-    recipe, market, rows = opened.recipe, opened.parts.dataset.market, opened.rows
-    first, last = from_milliseconds(market.timestamps[[rows.start, rows.stop - 1]])
+    recipe, market, ranges = opened.recipe, opened.parts.dataset.market, opened.ranges
+    first, last = from_milliseconds(market.timestamps[[ranges[0].start, ranges[-1].stop - 1]])
     return {
         "run": str(case.run.path),
         "recipe": recipe.name,
         "symbol": market.symbols[0],
         "timeframe": market.timeframe.label,
-        "test": {"first": f"{first:%Y-%m-%d %H:%M}", "last": f"{last:%Y-%m-%d %H:%M}", "bars": len(rows)},
+        "test": {
+            "first": f"{first:%Y-%m-%d %H:%M}",
+            "last": f"{last:%Y-%m-%d %H:%M}",
+            "bars": sum(map(len, ranges)),
+            "ranges": len(ranges),
+        },
         "overrides": list(case.overrides),
         "checkpoint": case.checkpoint,
         "training_finished": opened.stopped is None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from seawall.core.errors import DataError
 from seawall.core.market import Market, RowRange
 from seawall.core.timeframe import moment_ms
 from seawall.evaluation.ablation import ENSEMBLE
-from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Variant, variants_of, walk
-from seawall.evaluation.hindsight import HindsightParams, scored_rows
+from seawall.evaluation.ablation_walk import ALL_GUARDS, NO_GUARD, Variant, variants_of, walk_ranges
+from seawall.evaluation.hindsight import HindsightParams, scored_ranges
 from seawall.evaluation.hindsight_accounts import costs_of
 from seawall.evaluation.hindsight_table import Scored, score_table
 from seawall.evaluation.ledger import Ledger
@@ -59,13 +59,13 @@ def score_file(reference: str, data_root: Path, counting: Counting, tell: Callab
     bars = found.bars
     times, none = timestamps_ms(bars), np.zeros((len(bars), 0), np.float32)
     market = Market((found.origin["symbol"],), (0, len(bars)), found.timeframe, times, price_block(bars), none, (), (0,))
-    rows = _before(market, RowRange(0, len(market)), counting.until)
-    scored = Scored(market, scored_rows(market, rows, counting.params), SimulatorParams(), short=True)
+    rows = _before(market, (RowRange(0, len(market)),), counting.until)
+    scored = Scored(market, scored_ranges(market, rows, counting.params), SimulatorParams(), short=True)
     return _document(scored, {"run": None, "data": reference}, _tables(scored, counting, lambda _fee: {}, tell))
 
 
 def score_run(case: Case, counting: Counting, tell: Callable[[str], Any]) -> dict[str, Any]:
-    """Score a trained run's policies on its test rows, beside policies without skill.
+    """Score a trained run's policies on its test rows, beside policies without skill; of a fold of cross-validation on all ranges.
 
     Args:
         case: The run, and other bars where it is to be scored on those.
@@ -80,9 +80,9 @@ def score_run(case: Case, counting: Counting, tell: Callable[[str], Any]) -> dic
     """
     opened = open_case(case)
     market = opened.parts.dataset.market
-    rows = _before(market, opened.rows, counting.until)
+    rows = _before(market, opened.ranges, counting.until)
     recipe = opened.recipe
-    scored = Scored(market, scored_rows(market, rows, counting.params), recipe.simulator, recipe.environment.short)
+    scored = Scored(market, scored_ranges(market, rows, counting.params), recipe.simulator, recipe.environment.short)
 
     def policies(fee: float) -> dict[str, dict[str, Ledger]]:
         return _policies(opened, scored, fee, tell)
@@ -90,14 +90,14 @@ def score_run(case: Case, counting: Counting, tell: Callable[[str], Any]) -> dic
     return _document(scored, {"run": str(case.run.path), "data": None}, _tables(scored, counting, policies, tell))
 
 
-def _before(market: Market, rows: RowRange, until: str | None) -> RowRange:
+def _before(market: Market, ranges: Sequence[RowRange], until: str | None) -> Sequence[RowRange]:
     if until is None:
-        return rows
-    stop = min(rows.stop, int(np.searchsorted(market.timestamps, moment_ms(until), side="left")))
-    if stop <= rows.start:
-        first = from_milliseconds(market.timestamps[[rows.start]])[0]
+        return ranges
+    stop = int(np.searchsorted(market.timestamps, moment_ms(until), side="left"))
+    if stop <= ranges[0].start:
+        first = from_milliseconds(market.timestamps[[ranges[0].start]])[0]
         raise DataError(f"no bar before {until} may be scored; the first that may opens at {first:%Y-%m-%d %H:%M}")
-    return RowRange(rows.start, stop)
+    return [RowRange(rows.start, min(rows.stop, stop)) for rows in ranges if rows.start < stop]
 
 
 def _tables(
@@ -116,14 +116,14 @@ def _tables(
 
 def _policies(opened: OpenedCase, scored: Scored, fee: float, tell: Callable[[str], Any]) -> dict[str, dict[str, Ledger]]:
     """Return the ledgers of the ensemble and of every seed, with no guard and with all."""
-    recipe, decisions, chain = opened.recipe, scored.decisions, opened.parts.guards()
+    recipe, chain = opened.recipe, opened.parts.guards()
     guards = () if chain is None else chain.guards
-    course = course_of(opened, guards, RowRange(decisions.start, decisions.stop + 1), costs_of(fee))
+    courses = [course_of(opened, guards, RowRange(rows.start, rows.stop + 1), costs_of(fee)) for rows in scored.ranges]
     every = [each for each in variants_of(tuple(recipe.guards)) if each.name in _NAMES] if guards else [Variant(NO_GUARD, ())]
     found: dict[str, dict[str, Ledger]] = {variant.name: {} for variant in every}
     for name, policy in policies_of(opened).items():
         tell(f"{name} at {100 * fee:g} %")
-        for variant, ledger in walk(policy, course, every).items():
+        for variant, ledger in walk_ranges(policy, courses, every).items():
             found[variant][name] = ledger
     title = _NAMES if guards else {NO_GUARD: _ALONE}
     # A policy's own ledger stands under its own name; with one seed, that seed is the ensemble.
@@ -135,15 +135,16 @@ def _policies(opened: OpenedCase, scored: Scored, fee: float, tell: Callable[[st
 
 
 def _document(scored: Scored, origin: Mapping[str, Any], tables: list[dict[str, Any]]) -> dict[str, Any]:
-    market, decisions = scored.market, scored.decisions
-    first, last = from_milliseconds(market.timestamps[[decisions.start, decisions.stop]])
+    market, ranges = scored.market, scored.ranges
+    first, last = from_milliseconds(market.timestamps[[ranges[0].start, ranges[-1].stop]])
     return {
         **origin,
         "symbol": market.symbols[0],
         "timeframe": market.timeframe.label,
         "first": f"{first:%Y-%m-%d %H:%M}",
         "last": f"{last:%Y-%m-%d %H:%M}",
-        "windows": len(decisions) + 1,
-        "decisions": len(decisions),
+        "ranges": len(ranges),
+        "windows": scored.n_decisions + len(ranges),
+        "decisions": scored.n_decisions,
         "tables": tables,
     }

@@ -18,7 +18,7 @@ from seawall.evaluation.ablation_walk import Variant
 from seawall.evaluation.shield import Renamed, shield_variants
 from seawall.guards.contradictions import refuse_contradictions
 from seawall.guards.registry import GUARDS
-from seawall.recipes.ablation import resolved
+from seawall.recipes.ablation import chained_tests, resolved
 from seawall.recipes.agent_checks import shown_guards
 from seawall.recipes.assembly import Parts
 from seawall.recipes.files import SMURF
@@ -88,6 +88,7 @@ class Shield:
             "places": [vars(place) for place in self.places],
             "smurfs": [_weights_of(reference) for reference in smurfs],
             "version": __version__,
+            **chained_tests(case),
         }
         return digest(made_of)[:12]
 

@@ -197,7 +197,7 @@ def _probe(opened: OpenedCase, shield: Shield) -> dict[str, float]:
 
 
 def _budget(study: Study, cells: Sequence[Cell], probe: Mapping[str, float]) -> dict[str, Any]:
-    waiting = [(name, cell.facts["test"]["bars"] - 1) for cell in cells for name in cell.waiting()]
+    waiting = [(name, cell.facts["test"]["bars"] - cell.facts["test"]["ranges"]) for cell in cells for name in cell.waiting()]
     seconds = sum(probe["opening"] + bars / probe[ENSEMBLE if name == ENSEMBLE else "seed"] for name, bars in waiting)
     workers = _workers(study, len(waiting))
     return {
