@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from evaluation.portfolio_worlds import COSTS, Wandering, setting_of, walking
 from evaluation.test_portfolio_oracle import growths
 from evaluation.worlds import edge_world, facts
+from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
 from seawall.evaluation.bootstrap import BootstrapParams
@@ -22,6 +23,7 @@ from seawall.evaluation.evidence import Background
 from seawall.evaluation.oracle.oracle import Oracle, captured, chained
 from seawall.evaluation.oracle.portfolio import portfolio_oracle
 from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.portfolio_attribution import portfolio_attribution
 from seawall.evaluation.portfolio_backtest import portfolio_backtest
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_ledger import PortfolioLedgers
@@ -139,6 +141,43 @@ def test_a_judged_portfolio_tells_what_it_captured_and_whether_that_is_a_bound(a
     assert found["captured"]["value"] == pytest.approx(ledgers.ensemble.log_returns().sum() / found["growth"], rel=1e-9)
     [row] = [row for row in skill_rows(judgement.document) if row["label"] == "Captured"]
     assert words in row["words"]
+
+
+@pytest.mark.parametrize(
+    ("accounts", "second"), [({}, 95), ({}, 90), ({"no_trade_band": 0.05}, 120), ({"stop_drawdown": 0.03}, 95)]
+)
+def test_where_a_chained_portfolios_money_came_from_adds_up_in_every_range_and_in_all(accounts, second):
+    costs = CostParams(taker_bps=20.0, spread_bps=6.0, slippage=SlippageParams(base_bps=3.0))
+    setting, policy = walking(costs, rows=200, **accounts), Wandering(3)
+    parts = [setting.over(RowRange(10, 90)), setting.over(RowRange(second, 180))]
+    judgement, ledgers = evaluate_ranges(Candidates(policy, {0: policy}), parts, PARAMS, facts(), lambda _name: None, Background())
+    found, whole = judgement.document["attribution"], ledgers.ensemble
+    change = whole.column("equity")[-1] - whole.initial_equity
+    assert change == pytest.approx(found["total"]["net"], abs=1e-9)
+    for key in ("by_asset", "by_hour", "by_weekday", "by_session", "by_regime", "by_cost"):
+        assert sum(group["net"] for group in found[key]) == pytest.approx(change, abs=1e-8), key
+    for part in ("fee", "spread", "slippage"):
+        assert sum(group[part] for group in found["by_asset"]) == pytest.approx(whole.column(part).sum(), abs=1e-8), part
+    brought, carried = dict.fromkeys(setting.panel.symbols, 0.0), 1.0
+    for place, each in enumerate(parts):
+        alone = portfolio_backtest(policy, each)
+        made = portfolio_attribution(alone, each)["by_asset"]
+        last = alone.frame.iloc[-1]
+        at = each.panel.prices[:, last["row"] + 1, CLOSE]
+        own = sum(group["net"] for group in made)
+        assert own == pytest.approx(last["equity"] - alone.initial_equity, abs=1e-8)
+        for symbol, close, group in zip(setting.panel.symbols, at, made, strict=True):
+            sale = (
+                last[f"units.{symbol}"] * close * (20.0 + 3.0 + 3.0) * 1e-4
+                if place == 0 or len(alone.frame) < len(each.rows) - 1
+                else 0.0
+            )
+            brought[symbol] += carried * (group["net"] - sale)
+        # The next range begins with what is left once everything is sold.
+        carried = 1.0 + sum(brought.values()) / whole.initial_equity
+    for group in found["by_asset"]:
+        assert group["net"] == pytest.approx(brought[group["name"]], abs=1e-8)
+    assert carried == pytest.approx(whole.column("equity")[-1] / whole.initial_equity, rel=1e-11)
 
 
 def test_portfolios_of_several_ranges_are_chained_too():

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
@@ -13,10 +15,11 @@ from seawall.evaluation.attribution import attribution
 from seawall.evaluation.evaluate import Candidates, Setting, attainable_in, surroundings_of, walk_all
 from seawall.evaluation.evidence import Background
 from seawall.evaluation.judge import JudgeInputs, Judgement, RunFacts, judge
-from seawall.evaluation.ledger import Ledgers
+from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.oracle.oracle import chained
 from seawall.evaluation.oracle.portfolio import portfolio_oracle
 from seawall.evaluation.params import EvaluationParams
+from seawall.evaluation.portfolio_attribution import portfolio_attribution
 from seawall.evaluation.portfolio_backtest import PortfolioSetting
 from seawall.evaluation.portfolio_evaluate import as_portfolio, judge_portfolios, walk_portfolios
 from seawall.evaluation.portfolio_stress import portfolio_stress
@@ -57,12 +60,25 @@ def judge_chain(
         whole = portfolio(ledgers)
         stressed = portfolio_stress(as_portfolio(whole.ensemble), setting.over(rows), params.stress)
         attainable = chained([portfolio_oracle(setting.over(each)) for each, _ in tests])
-        return judge_portfolios(whole, stressed, params, facts, background, attainable)
+        found = portfolio_attribution(as_portfolio(whole.ensemble), setting, idle_between(tests, whole.ensemble))
+        return judge_portfolios(whole, stressed, params, facts, background, attainable, found)
     replay = Replay(setting.market, rows, setting.costs, setting.simulator)
     stressed = stress(ledgers.ensemble, replay, params.stress)
     found = attribution(ledgers.ensemble, surroundings_of(replay))
     attainable = chained([attainable_in(replace(setting, rows=each), part.ensemble) for each, part in tests])
     return judge(JudgeInputs(ledgers, stressed, facts, params, attainable, background, found))
+
+
+def idle_between(tests: Tests, chain: Ledger) -> np.ndarray:
+    """Say which decisions of the chained ensemble lie between its tests, bool, shape (decisions,).
+
+    Args:
+        tests: Each test.
+        chain: The ensemble's ledger of all of them.
+    """
+    rows = chain.frame["row"].to_numpy(np.int64)
+    taken = np.concatenate([part.ensemble.frame["row"].to_numpy(np.int64) for _, part in tests])
+    return ~np.isin(rows, taken)
 
 
 def evaluate_ranges(

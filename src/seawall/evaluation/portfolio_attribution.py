@@ -7,6 +7,9 @@ With u(t) the units of an asset that are held after the trade of a bar, each ass
 
 as the simulator books it, with the asset's own rates. Profits of all assets add up to the change of equity, as cash earns nothing.
 A bar's regime is that of the equal-weighted basket of all assets, bought at the start and held, as known at the decision.
+
+Of chained tests a portfolio is sold at the last close of each but the last: what that costs belongs to the assets that are sold,
+and no price moves between two tests.
 """
 
 from __future__ import annotations
@@ -24,12 +27,14 @@ from seawall.simulator.portfolio.charges import rates_of
 _PARTS = ("fee", "spread", "slippage")
 
 
-def portfolio_attribution(ledger: PortfolioLedger, setting: PortfolioSetting) -> dict[str, Any]:
+def portfolio_attribution(ledger: PortfolioLedger, setting: PortfolioSetting, idle: np.ndarray | None = None) -> dict[str, Any]:
     """Return the profit and loss of a portfolio by group.
 
     Args:
         ledger: One policy's decisions.
         setting: Where they were taken.
+        idle: Of chained tests, which decisions lie between them, where nothing is held but what is sold at once; bool, shape
+            (decisions,). None where there is one test.
 
     Returns:
         Plain values. ``total``; ``by_asset``, ``by_hour``, ``by_weekday``, ``by_session``, ``by_regime``: lists of groups, each
@@ -41,14 +46,14 @@ def portfolio_attribution(ledger: PortfolioLedger, setting: PortfolioSetting) ->
     basket = np.concatenate([[ledger.initial_equity], ledger.column("benchmark")[:-1]])
     return {
         "total": {**total_of(ledger), "held_bars": int(np.count_nonzero(held))},
-        "by_asset": _by_asset(ledger, setting),
+        "by_asset": _by_asset(ledger, setting, np.zeros(len(ledger.frame), dtype=np.bool_) if idle is None else idle),
         **{key: by_bar(ledger, groups, held) for key, groups in clock_groups(ledger).items()},
         "by_regime": by_bar(ledger, regime_groups(basket, Surroundings()), held),
         "by_cost": cost_parts(ledger),
     }
 
 
-def _by_asset(ledger: PortfolioLedger, setting: PortfolioSetting) -> list[dict[str, Any]]:
+def _by_asset(ledger: PortfolioLedger, setting: PortfolioSetting, idle: np.ndarray) -> list[dict[str, Any]]:
     symbols, initial = ledger.symbols, ledger.initial_equity
     rows = ledger.frame["row"].to_numpy(np.int64)
     prices, rates = setting.panel.prices, rates_of(symbols, setting.costs)
@@ -57,9 +62,11 @@ def _by_asset(ledger: PortfolioLedger, setting: PortfolioSetting) -> list[dict[s
     for place, name in enumerate(symbols):
         units = ledger.column(f"units.{name}")
         before = np.concatenate([[0.0], units[:-1]])
-        opens, closes = prices[place, rows + 1, OPEN], prices[place, rows + 1, CLOSE]
-        gross = float((before * (opens - prices[place, rows, CLOSE]) + units * (closes - opens)).sum())
-        moved = (units - before) * opens
+        known = prices[place, rows, CLOSE]
+        traded = np.where(idle, known, prices[place, rows + 1, OPEN])
+        closes = prices[place, rows + 1, CLOSE]
+        gross = float((before * (traded - known) + units * (closes - traded)).sum())
+        moved = (units - before) * traded
         # A purchase pays its costs out of what is spent, so that more is traded than arrives.
         notional = float(np.where(moved > 0.0, moved / (1.0 - rates[: len(_PARTS), place].sum()), -moved).sum())
         paid = {part: float(rates[number, place] * notional) for number, part in enumerate(_PARTS)}

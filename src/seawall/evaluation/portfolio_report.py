@@ -73,7 +73,7 @@ def portfolio_report_html(
         rows=_rows(document),
         skill_rows=skill_rows(document),
         source_words=source_words(document),
-        asset_rows=_asset_rows(document),
+        asset_rows=asset_rows(document),
         confidence=number(100 * document["bootstrap"]["confidence"]),
         block=document["bootstrap"]["mean_block_bars"],
         mean_weights={owner: share(weight) for owner, weight in document["ensemble"]["mean_weights"].items()},
@@ -104,11 +104,9 @@ def weights_figure(ledger: PortfolioLedger) -> go.Figure:
     return laid_out(figure, 380)
 
 
-def _asset_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what each asset brought, the best first; nothing of judgements that do not tell."""
-    found, initial = document.get("attribution"), document["test"]["initial_equity"]
-    if found is None:
-        return []
+def asset_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what each asset brought, the best first; nothing of judgements that do not tell, or are of one series."""
+    found, initial = document.get("attribution") or {}, document["test"]["initial_equity"]
     return [
         {
             "name": group["name"],
@@ -120,7 +118,7 @@ def _asset_rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
                 f"{group['trades']:,}",
             ],
         }
-        for group in sorted(found["by_asset"], key=lambda each: -each["net"])
+        for group in sorted(found.get("by_asset", ()), key=lambda each: -each["net"])
     ]
 
 

@@ -18,6 +18,7 @@ from seawall.evaluation.figures import ENSEMBLE, QUIET, laid_out
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.page import date, number, render
 from seawall.evaluation.phrases import percent, share
+from seawall.evaluation.portfolio_report import asset_rows
 from seawall.evaluation.skill_words import skill_rows
 from seawall.evaluation.thinning import kept_points
 from seawall.evaluation.verdict import LEVEL_CLASSES, LEVEL_TITLES
@@ -54,6 +55,7 @@ def render_walkforward(document: Mapping[str, Any], paths: Sequence[Ledgers], pa
         test=document["test"],
         skill_rows=skill_rows(document),
         source_words=source_words(document),
+        asset_rows=asset_rows(document),
         totals=_totals(document),
         rows=[_cells(row, page.parent) for row in document["folds"]],
         paths=[_path(number_, path) for number_, path in enumerate(document["paths"])] if len(document["paths"]) > 1 else [],
