@@ -27,17 +27,20 @@ from seawall.agents.ppo.params import PPOParams
 from seawall.agents.returns import generalised_advantages
 from seawall.agents.schedule import scheduled, share_done
 from seawall.agents.state import host_weights, load_weights
-from seawall.core.errors import DataError
+from seawall.core.errors import ConfigError, DataError
 from seawall.core.protocols import GuardContext
 from seawall.core.seeding import derived_seed, generator
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.nets.conv import ConvParams
 from seawall.nets.q_network import build_q_network
 from seawall.nets.registry import NetworkShape, build_network
+from seawall.recipes.facade_checks import actions_of, count_of, flags_of, rewards_of, rollout_of, settings_of, windows_of
 from seawall.simulator.actions.registry import SellBuyHold, action_scheme
 
 _SCHEME = action_scheme("sell_buy_hold", True)
 _N_ACTIONS = len(SellBuyHold)
+_TOLD = ("n_features", "window", "seed", "network", "params", "steps")
+"""What a saved agent says of itself, beside its kind."""
 
 
 class Transitions(NamedTuple):
@@ -92,7 +95,7 @@ class _Agent:
 
     def __init__(self, n_features: int, window: int, network: ConvParams, params: Any, seed: int) -> None:
         self.params, self.steps = params, 0
-        self._sizes = {"n_features": n_features, "window": window, "seed": seed}
+        self._sizes = {"n_features": count_of("n_features", n_features), "window": count_of("window", window), "seed": seed}
         self._network_params = network
         self._shape = NetworkShape(n_features, window, 0, _N_ACTIONS)
         self._generator = generator(seed, "facade actions")
@@ -103,13 +106,14 @@ class _Agent:
     def _built(self, seed: int) -> Any:
         raise NotImplementedError
 
-    def _windows(self, states: np.ndarray) -> Tensor:
-        """Return states as a tensor, refused where they are of other sizes."""
-        wanted = (self._sizes["window"], self._sizes["n_features"])
-        found = np.asarray(states, dtype=np.float32)
-        if found.ndim != 3 or found.shape[1:] != wanted or not np.isfinite(found).all():
-            raise DataError(f"states of shape {found.shape}; needed: finite numbers of shape (batch, {wanted[0]}, {wanted[1]})")
-        return torch.from_numpy(np.ascontiguousarray(found))
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Rows and columns of a state."""
+        return self._sizes["window"], self._sizes["n_features"]
+
+    def _windows(self, states: np.ndarray, name: str = "states", batch: int | None = None) -> Tensor:
+        """Return states as a tensor, refused where they are of other sizes or hold what is no number."""
+        return windows_of(states, self.sizes, name, batch)
 
     def _no_account(self, windows: Tensor) -> Tensor:
         return windows.new_zeros((len(windows), 0))
@@ -131,11 +135,15 @@ class _Agent:
         """Read an agent that `save` wrote.
 
         Raises:
-            DataError: There is none, it is damaged, or of another kind or numbering of actions.
+            ConfigError: Its settings are not allowed.
+            DataError: There is none, it is damaged, of another kind or numbering of actions, or its weights are of other sizes.
         """
         bundle = load_bundle(folder)
         check_compatible(bundle.manifest, {"facade": cls.kind, "action_scheme": _SCHEME.spec()})
         told = bundle.manifest
+        absent = [name for name in _TOLD if name not in told]
+        if absent:
+            raise DataError(f"{folder} is damaged: it does not tell {', '.join(absent)}; needed: {', '.join(_TOLD)}")
         agent: Any = cls.__new__(cls)
         agent.__init__(told["n_features"], told["window"], told["network"], told["params"], seed=told["seed"])
         load_weights(agent.network, bundle.members[0], str(folder))
@@ -164,7 +172,9 @@ class DQNAgent(_Agent):
             params: `DQNParams`, or their values; the recipe's where None.
             seed: Of the weights and of what is left to chance.
         """
-        super().__init__(n_features, window, ConvParams.model_validate(network or {}), DQNParams.model_validate(params or {}), seed)
+        super().__init__(
+            n_features, window, settings_of(ConvParams, network, "network"), settings_of(DQNParams, params, "params"), seed
+        )
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self._gradient_steps = 0
 
@@ -201,15 +211,18 @@ class DQNAgent(_Agent):
         Returns:
             ``loss``, ``mean_q``, ``td_error`` and ``gradient_norm``, of the batch before the step.
         """
-        params, windows, following = self.params, self._windows(batch.states), self._windows(batch.next_states)
+        params, windows = self.params, self._windows(batch.states)
+        shape = (len(windows),)
+        following = self._windows(batch.next_states, "next_states", len(windows))
+        actions, terminated = actions_of(batch.actions, shape), flags_of(batch.terminated, shape)
+        rewards = torch.from_numpy(rewards_of(batch.rewards, shape))
         with torch.no_grad():
             ahead = self.target(following, self._no_account(following))
             chooser = self.network(following, self._no_account(following)) if params.double else ahead
-            discounts = params.gamma * torch.from_numpy(~np.asarray(batch.terminated, dtype=bool)).float()
-            rewards = torch.as_tensor(np.asarray(batch.rewards, dtype=np.float32))
+            discounts = params.gamma * torch.from_numpy(~terminated).float()
             goal = bootstrapped(rewards, discounts, following_quantiles(ahead, chooser))
         quantiles = self.network(windows, self._no_account(windows))
-        predicted = taken(quantiles, torch.as_tensor(np.asarray(batch.actions, dtype=np.int64)))
+        predicted = taken(quantiles, torch.from_numpy(actions))
         if params.quantiles > 1:
             losses = quantile_losses(predicted, goal, params.huber_threshold)
         else:
@@ -245,7 +258,9 @@ class PPOAgent(_Agent):
             params: `PPOParams`, or their values; the recipe's where None.
             seed: Of the weights and of what is left to chance.
         """
-        super().__init__(n_features, window, ConvParams.model_validate(network or {}), PPOParams.model_validate(params or {}), seed)
+        super().__init__(
+            n_features, window, settings_of(ConvParams, network, "network"), settings_of(PPOParams, params, "params"), seed
+        )
         self._shuffling = torch.Generator().manual_seed(derived_seed(seed, "facade minibatches"))
         self._distribution = Numbered(_N_ACTIONS)
 
@@ -272,9 +287,10 @@ class PPOAgent(_Agent):
             ``policy_loss``, ``value_loss``, ``entropy`` and ``gradient_norm``, means over the gradient steps; and the ``loss`` of
             the whole batch before the first of them.
         """
-        params, (n_steps, n_envs) = self.params, batch.actions.shape
-        windows = self._windows(np.asarray(batch.states).reshape(-1, *np.shape(batch.states)[2:]))
-        whole = self._whole(batch, windows)
+        params, (windows, shape) = self.params, rollout_of(batch.states, self.sizes)
+        n_steps, n_envs = shape
+        told = actions_of(batch.actions, shape), rewards_of(batch.rewards, shape), flags_of(batch.terminated, shape)
+        whole = self._whole(Steps(batch.states, *told), windows)
         done = share_done(self.steps, params.total_steps)
         entropy = scheduled(params.entropy_coefficient, params.entropy_schedule, done)
         weights = Weights(
@@ -283,32 +299,32 @@ class PPOAgent(_Agent):
         self._optimiser.learning_rate = scheduled(params.learning_rate, params.learning_rate_schedule, done)
         with torch.no_grad():
             loss = float(self._objective(whole, windows, weights)[0])
-        told = []
+        means = []
         size = min(params.minibatch, n_steps * n_envs)
         for _ in range(params.n_epochs):
             for part in minibatches(whole, size, self._shuffling, normalise=params.normalise_advantage):
                 wanted, parts, _ratios = self._objective(part, windows, weights)
                 norm = self._optimiser.step(wanted, params.max_gradient_norm)
-                told.append(torch.cat((parts, norm[None].detach())))
+                means.append(torch.cat((parts, norm[None].detach())))
         self.steps += n_steps * n_envs
         names = ("policy_loss", "value_loss", "entropy", "gradient_norm")
-        return {"loss": loss, **dict(zip(names, torch.stack(told).mean(0).tolist(), strict=True))}
+        return {"loss": loss, **dict(zip(names, torch.stack(means).mean(0).tolist(), strict=True))}
 
     def _whole(self, batch: Steps, windows: Tensor) -> Batch:
         """Lay a rollout out as one batch, whose rows are places among the windows."""
         (n_steps, n_envs), params = batch.actions.shape, self.params
         if n_steps * n_envs % min(params.minibatch, n_steps * n_envs):
             raise DataError(f"{n_steps} x {n_envs} samples are no whole number of minibatches of {params.minibatch}")
-        actions = torch.as_tensor(np.asarray(batch.actions, dtype=np.int64)).flatten()
+        actions = torch.from_numpy(batch.actions).flatten()
         with torch.no_grad():
             logits, values = self.network(windows, self._no_account(windows))
             logs = self._distribution.evaluate(logits[: len(actions)], actions)[0]
         table, never = values.numpy().reshape(n_steps + 1, n_envs), np.zeros(batch.actions.shape, dtype=bool)
         advantages, returns = generalised_advantages(
-            np.asarray(batch.rewards, dtype=np.float32),
+            batch.rewards,
             table,
             np.zeros(batch.actions.shape, dtype=np.float32),
-            np.asarray(batch.terminated, dtype=bool),
+            batch.terminated,
             never,
             params.gamma,
             params.gae_lambda,
@@ -333,7 +349,15 @@ class IntegratedAgent:
             main: Whose actions are taken.
             smurf: Whose HOLD forces HOLD.
             n_consecutive: Settings of the rule that follows; None for none.
+
+        Raises:
+            ConfigError: The two are shown states of different sizes.
         """
+        sizes = [getattr(each, "sizes", None) for each in (main, smurf)]
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise ConfigError(
+                f"the Smurf sees states of {sizes[1]} rows and columns, the main agent of {sizes[0]}; allowed: the same"
+            )
         self.main, self.smurf = main, smurf
         self._rule = None if n_consecutive is None else NConsecutive(n_consecutive)
         self._record = np.zeros((0, 0))
@@ -348,10 +372,14 @@ class IntegratedAgent:
         Args:
             state: Windows, float32, shape (B, L, F).
             explore: Whether the main agent explores; the Smurf never does.
+
+        Raises:
+            DataError: The states are of other sizes, or an agent answers with what is no action of each.
         """
-        supervised = np.where(
-            self.smurf.get_action(state) == SellBuyHold.HOLD, SellBuyHold.HOLD, self.main.get_action(state, explore)
-        )
+        shape = (len(state),)
+        smurf = actions_of(self.smurf.get_action(state), shape, "the Smurf's actions")
+        main = actions_of(self.main.get_action(state, explore), shape, "the main agent's actions")
+        supervised = np.where(smurf == SellBuyHold.HOLD, SellBuyHold.HOLD, main)
         return supervised if self._rule is None else self._ruled(self._rule, supervised)
 
     def _ruled(self, rule: NConsecutive, actions: np.ndarray) -> np.ndarray:
