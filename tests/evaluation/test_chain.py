@@ -29,6 +29,7 @@ from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
 from seawall.evaluation.portfolio_ledger import PortfolioLedgers
 from seawall.evaluation.skill_words import skill_rows
 from seawall.evaluation.stitching import Between, stitched
+from seawall.evaluation.walkforward_page import render_walkforward
 from seawall.simulator.costs.params import CostParams, SlippageParams
 from simulator.small_portfolios import panel_of
 
@@ -178,6 +179,24 @@ def test_where_a_chained_portfolios_money_came_from_adds_up_in_every_range_and_i
     for group in found["by_asset"]:
         assert group["net"] == pytest.approx(brought[group["name"]], abs=1e-8)
     assert carried == pytest.approx(whole.column("equity")[-1] / whole.initial_equity, rel=1e-11)
+
+
+def test_the_page_of_a_portfolios_walk_forward_says_what_each_asset_brought(tmp_path):
+    setting, policy = walking(COSTS, rows=200), Wandering(3)
+    parts = [setting.over(RowRange(10, 90)), setting.over(RowRange(95, 180))]
+    judgement, ledgers = evaluate_ranges(Candidates(policy, {0: policy}), parts, PARAMS, facts(), lambda _name: None, Background())
+    span = {"first": "2024-01-01", "last": "2024-01-05", "bars": 79, "costs": 0.0, "run": str(tmp_path / "fold-00")}
+    made = {name: judgement.document["ensemble"][name] for name in ("total_return", "sharpe", "max_drawdown", "turnover_per_year")}
+    fold = {"fold": 0, "group": 0, **span, **made, "rivals": dict.fromkeys(("flat", "buy_and_hold", "random"))}
+    walked = {"scheme": "anchored", "purge": 3, "path": 0, "note": ""}
+    document = {**judgement.document, "walkforward": walked, "folds": [fold], "paths": [{"folds": [0], **made}]}
+    page = render_walkforward(document, [ledgers], tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'id="plot-asset"' in page
+    best = max(document["attribution"]["by_asset"], key=lambda group: group["net"])
+    assert f"The best asset was {best['name']}" in page
+    assert page.index("<tr><th>" + best["name"] + "</th>") == min(
+        page.index(f"<tr><th>{symbol}</th>") for symbol in setting.panel.symbols
+    )
 
 
 def test_portfolios_of_several_ranges_are_chained_too():
