@@ -7,31 +7,56 @@ and constants it was compiled with. An upgrade could so leave the old arithmetic
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 import numba
+from filelock import FileLock
 from numba.core.caching import NullCache
 
 from seawall.core.errors import DataError
 from seawall.core.files import replacing_file
 
 _MARK = "sources"
+_LONGEST_WAIT = 600.0
+"""Seconds after which a process compiles for itself what another one seems to be compiling still."""
 
 
 def ready_call(function: Any, arguments: tuple[Any, ...]) -> Any:
     """Return a compiled function for arguments of the types of some, to be called without asking for the types again.
 
-    Asking takes longer than a small step: each part of each named tuple is looked at. Types must be the same in every call.
+    Asking takes longer than a small step: each part of each named tuple is looked at. Types must be the same in every call. Of
+    several processes that need the same at once, as those of a training's seeds do, one compiles and the others read its work.
 
     Args:
         function: What is decorated with numba's njit.
         arguments: Arguments such as it will be called with.
     """
     types = tuple(cast("Any", numba).typeof(argument) for argument in arguments)
-    function.compile(types)
+    if types not in function.overloads:
+        with _alone(function):
+            function.compile(types)
     return function.get_overload(types)
+
+
+@contextmanager
+def _alone(function: Any) -> Generator[None]:
+    """Keep other processes from compiling a function at the same time, where what is compiled is kept on disk."""
+    folder = getattr(function._cache, "cache_path", None)
+    if folder is None:
+        yield
+        return
+    lock = FileLock(Path(folder) / f"{function.__module__}.{function.__name__}.lock", timeout=_LONGEST_WAIT)
+    # Where the folder cannot be written to, or its disk knows no locks, each process compiles what it needs.
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def start_threads() -> None:
