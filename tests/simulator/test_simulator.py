@@ -177,6 +177,33 @@ def test_an_episode_outside_one_series_is_refused(start, stop):
         simulator.reset(np.array([0]), np.array([start]), np.array([stop]))
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0, 10), (0, 2), (8, 10), (10, 20), (10, 12), (18, 20)])
+def test_an_episode_may_take_all_of_its_series(start, stop):
+    market = market_of(random_prices(1, 20, 0.01), starts=(0, 10))
+    simulator = Simulator(market, 1, COSTS)
+    simulator.reset(np.array([0]), np.array([start]), np.array([stop]))
+    ended = [bool(simulator.step(np.ones(1)).truncated[0]) for _ in range(stop - start - 1)]
+    assert ended == [False] * (stop - start - 2) + [True]
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "message"),
+    [
+        (49, 0.5, r"episode of rows 49\.\.49 cannot be simulated"),
+        (3, 1.5, r"start targets \[0\.0, 1\.5\] are not all allowed; allowed: -1\.0 to 1\.0"),
+        (3, math.nan, r"start targets \[0\.0, nan\] are not all allowed"),
+    ],
+)
+def test_a_reset_of_which_one_episode_is_refused_changes_no_account(start, target, message):
+    simulator = started()
+    simulator.step(np.array([1.0, 1.0, -1.0]))
+    before = simulator.state_dict()
+    with pytest.raises((ConfigError, InvariantError), match=message):
+        simulator.reset(np.array([0, 2]), np.array([3, start]), np.array([50, 50]), np.array([0.0, target]))
+    after = simulator.state_dict()
+    assert {name: block.tobytes() for name, block in after.items()} == {name: block.tobytes() for name, block in before.items()}
+
+
 @pytest.mark.parametrize("price", [math.nan, 0.0, -1.0, math.inf])
 def test_a_price_that_cannot_be_is_refused_by_its_row(price):
     prices = random_prices(1, 20, 0.01)

@@ -23,6 +23,7 @@ from seawall.simulator.rewards.layout import Judging, Numbers
 from seawall.simulator.rewards.reward import Reward
 from seawall.simulator.rules import bars_of, flags_of, rules_of
 from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.starts import EpisodeStarts
 
 PARALLEL_FROM = 2_048
 """Accounts from which threads share a step, where more than one is set: below it, waking them costs more than it saves."""
@@ -112,7 +113,6 @@ class Simulator:
         self._flags = flags_of(costs, self.params, terms=terms)
         self._bars = bars_of(market, costs, self.params, self._flags)
         self._rules = rules_of(costs, self.params)
-        self._bounds = np.array(market.starts, dtype=np.int64)
         self._dearest = 1.0 / max(costs.highest_rate * self.params.max_exposure, _LEAST_RATE)
         self._money = np.zeros((layout.STATE + layout.LEDGER, n + layout.PADDING))
         self._counts = np.zeros((layout.COUNTS, n + layout.PADDING), dtype=np.int64)
@@ -121,7 +121,12 @@ class Simulator:
         latency = self.params.orders.latency_bars
         self._delay = DelayedOrders(latency, n, terms=terms) if latency else None
         self.reward = Reward(self.params.reward, market, n, 2.0 * costs.rate)
+        bounds, limit = np.array(market.starts, dtype=np.int64), self.params.max_exposure
+        ground = episodes.Ground(self._bars.prices, bounds, limit, *self.reward.remembered)
+        opening = ready_call(episodes.open_episodes, EpisodeStarts.arguments(ground, self._accounts))
+        self._starts = EpisodeStarts(opening, ground, self._accounts, self.params.initial_equity)
         self._call: Any = None
+        self._refusal: Any = None
         self.episode[:] = -1
         self.cost_multiple[:] = 1.0
 
@@ -169,44 +174,18 @@ class Simulator:
             ConfigError: An episode has no decision or crosses the bounds of a series.
             InvariantError: A start target exceeds the largest exposure.
         """
-        accounts = np.asarray(indices, dtype=np.int64)
-        rows = np.empty((2, len(accounts)), dtype=np.int64)
-        rows[0], rows[1] = start_rows, stop_rows
-        targets = np.zeros(len(accounts)) if start_target is None else np.asarray(start_target, dtype=np.float64)
-        series = self._series_after(rows[0])
-        inside = (series >= 1) & (series < len(self._bounds)) & (rows[1] >= rows[0] + 2)
-        if not (inside.all() and (rows[1] <= self._bounds[series]).all()):
-            self._refuse_rows(rows)
-        limit = self.params.max_exposure
-        if not (np.abs(targets) <= limit).all():
-            raise InvariantError(f"start targets {targets.tolist()} are not all allowed; allowed: {-limit} to {limit}")
-        start = np.ones((5, len(accounts)))
-        start[0], start[1] = targets, self.params.initial_equity
-        if factors is not None:
-            start[2:] = factors
-        episodes.open_episodes(self._bars.prices, self._accounts, accounts, rows, start)
+        accounts, targets = self._starts.open(indices, start_rows, stop_rows, start_target, factors)
         if self._delay is not None:
             self._delay.reset(accounts, targets)
         self.reward.reset(accounts)
 
-    def _series_after(self, rows: np.ndarray) -> np.ndarray:
-        """Return, for each row, the number of series that start at it or before."""
-        return np.searchsorted(self._bounds, rows, side="right")
-
-    def _refuse_rows(self, rows: np.ndarray) -> None:
-        """Name the first episode that does not fit into one series."""
-        for start, stop in rows.T:
-            series = int(self._series_after(np.array([start]))[0])
-            if not 1 <= series < len(self._bounds) or stop > self._bounds[series] or stop < start + 2:
-                raise ConfigError(
-                    f"episode of rows {start}..{stop - 1} cannot be simulated; allowed: at least two rows, all within one of the "
-                    f"series that start at rows {self._bounds[:-1].tolist()} and end before row {self._bounds[-1]}"
-                )
-
     def _check(self, targets: np.ndarray) -> None:
         """Refuse exposures that are not numbers or too large, costs for which no trade can be sized, and unset accounts."""
         limit, dearest = self.params.max_exposure, self._dearest
-        code, account = episodes.refusal(self._accounts, targets, limit, dearest)
+        parts = (self._accounts, targets, limit, dearest)
+        if self._refusal is None:
+            self._refusal = ready_call(episodes.refusal, parts)
+        code, account = self._refusal(*parts)
         if code == episodes.BAD_TARGET:
             raise InvariantError(
                 f"target exposure {targets[account]} of account {account} is not allowed; allowed: {-limit} to {limit}"

@@ -265,7 +265,10 @@ def advance(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, flags:
     """Take the accounts first..last − 1 one bar on."""
     money, counts = accounts.money, accounts.counts
     for i in range(first, last):
-        prefetch_row(bars.prices, counts[at.ROW, i + AHEAD] + 1)
+        ahead = counts[at.ROW, i + AHEAD] + 1
+        prefetch_row(bars.prices, ahead)
+        if flags.funding is not None:
+            prefetch_row(bars.funding, ahead)
         if counts[at.TERMINATED, i] + counts[at.TRUNCATED, i] > 0:
             _stand_still(money, counts, i)
         else:

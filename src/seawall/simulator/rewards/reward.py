@@ -34,6 +34,7 @@ class Reward:
         terms: The terms of the last bar, before their weights, float64, shape (K, N); 0 for one without weight.
         numbers: Settings of the terms, as the compiled pass reads them.
         sums: What each term, times its weight and the scale, has added up to in the episode, float64, shape (K, N).
+        reads_signals: Whether a term looks at what was asked for.
     """
 
     def __init__(self, params: RewardParams, market: Market, n: int, round_trip: float) -> None:
@@ -57,6 +58,7 @@ class Reward:
         self.numbers = _numbers(params)
         self._judging = self._judged(params, compiled)
         self.terms, self.sums = self._judging.terms[:, :n], self._judging.sums[:, :n]
+        self.reads_signals = bool(self._own) or any(code >= of.REMEMBERING for _, code in compiled)
 
     def _judged(self, params: RewardParams, compiled: list[tuple[int, int]]) -> Judging:
         """Return what the compiled pass is given, with blocks of zeros."""
@@ -101,9 +103,9 @@ class Reward:
         return self.names == ("log_return",)
 
     @property
-    def reads_signals(self) -> bool:
-        """Whether a term looks at what was asked for."""
-        return bool(self._own) or bool((self._judging.codes >= of.REMEMBERING).any())
+    def remembered(self) -> tuple[np.ndarray, np.ndarray]:
+        """What the start of an episode clears: terms, sums and memory, float64, and ages, int64; shape (rows, N + PADDING) each."""
+        return self._block, self._judging.ages
 
     @property
     def first_weight(self) -> float:
@@ -168,10 +170,7 @@ class Reward:
         return dict(zip(self.names, weighted.tolist(), strict=True))
 
     def reset(self, accounts: np.ndarray) -> None:
-        """Forget what is known of some accounts, at the start of an episode; int64, shape (K,)."""
-        self._block[:, accounts] = 0.0
-        if len(self._judging.ages):
-            self._judging.ages[:, accounts] = 0
+        """Let terms in Python forget some accounts, at the start of an episode; int64, shape (K,). The rest is `remembered`."""
         for _, state in self._own:
             state.reset(accounts)
 
