@@ -58,6 +58,14 @@ def test_a_series_drawn_beside_others_has_the_interval_it_has_alone():
     assert [alone.interval(m, "a") for m in MEASURES] == [beside.interval(m, "a") for m in MEASURES]
 
 
+def test_more_series_than_are_added_up_side_by_side_have_the_sums_that_each_has_alone():
+    series = np.stack([normal(30 + number, 200) for number in range(70)])
+    together = resampled_sums(series, 5, 20, np.random.default_rng(6))
+    for number in (0, 31, 32, 63, 64, 69):
+        alone = resampled_sums(series[number : number + 1], 5, 20, np.random.default_rng(6))
+        np.testing.assert_array_equal(together[:, number], alone[:, 0])
+
+
 def test_figures_of_a_resample_are_those_of_the_metrics():
     # A resample of a series of two values in blocks cannot be predicted, but its figures must agree with one another.
     returns = np.tile([0.02, -0.01], 100)
