@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from recipes.compared_runs import changed, of_an_older_version, one_series, portfolio, put, put_walk
 from seawall.cli.main import run as command
@@ -180,6 +182,23 @@ def test_the_verb_says_why_a_run_is_no_evidence_and_that_one_was_named_twice(run
     assert f"\n2: {seen}\n" in told
     assert "\n1: Not evidence: 3 seeds, 5 needed" in told
     assert "3 runs were named, and some are one run: 2 are shown" in told
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_no_label_and_no_interval_is_cut_in_a_narrow_terminal(runs, tmp_path, monkeypatch, width):
+    whole = json.loads((runs / "small" / "20260101T000000-aaaa" / "metrics.json").read_text())
+    wide = {**RECIPE, "series": [{"source": "venue", "symbol": f"ASSET{place}"} for place in range(9)]}
+    run = put(tmp_path / "runs" / "small" / "20260107T000000-gggg", whole, None, wide)
+    screen = io.StringIO()
+    monkeypatch.setattr("seawall.cli.compare.out", Console(file=screen, highlight=False, soft_wrap=True, width=width))
+    assert command(["compare", "20260101", "20260102", str(run.path), "--runs", str(runs)]) == 0
+    lines = screen.getvalue().splitlines()
+    assert max(len(line) for line in lines if line.startswith(("Sharpe", "series", "agent."))) <= width
+    sharpe = [line for line in lines if line.startswith("Sharpe")]
+    assert (len(sharpe), "".join(sharpe).count(" to "), "…" in "".join(sharpe)) == ({80: 2, 140: 1}[width], 3, False)
+    assert sum(line.startswith("agent.learning_rate ") for line in lines) == len(sharpe)
+    [long] = [line for line in lines if line.startswith("series ") and "…" in line]
+    assert "'source'" in long
 
 
 def test_references_that_name_nothing_or_several_are_refused(runs, tmp_path):

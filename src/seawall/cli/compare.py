@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from seawall.cli import options
 from seawall.cli.output import out, print_json, table
 
 _ACROSS = 4
-"""Runs that fit beside each other; more come below."""
+"""Runs that are shown beside each other at most; more come below."""
+_LABEL, _CELL, _LEAST = 22, 26, 8
+"""Characters of a figure's label, of a figure with its interval, and of the value of a setting at least."""
 
 
 def compare(
@@ -52,14 +55,15 @@ def compare(
 
 
 def _tell(document: Mapping[str, Any]) -> None:
-    from seawall.evaluation.compare_words import difference_cells, figure_lines, numbers_of, setting_words
+    from seawall.evaluation.compare_words import difference_cells, figure_lines, numbers_of
 
     rows: Sequence[Mapping[str, Any]] = document["runs"]
     short = numbers_of(rows)
     for name, number in short.items():
         out.print(f"{number}: {name}", markup=False)
-    for start in range(0, len(rows), _ACROSS):
-        some = rows[start : start + _ACROSS]
+    across = max(1, min(_ACROSS, (out.width - _LABEL) // _CELL))
+    for start in range(0, len(rows), across):
+        some = rows[start : start + across]
         lines = [(line.label, *line.cells) for line in figure_lines(some)]
         out.print()
         out.print(table("", ("", *(short[row["run"]] for row in some)), lines))
@@ -76,6 +80,17 @@ def _tell(document: Mapping[str, Any]) -> None:
     if len(rows) > 1 and not document["settings"]:
         out.print("\nThe recipes are the same but for their names and bars.")
     elif document["settings"]:
-        settings = [(row["setting"], *(setting_words(value) for value in row["values"])) for row in document["settings"]]
-        out.print()
-        out.print(table("settings that differ", ("setting", *short.values()), settings))
+        for start in range(0, len(rows), across):
+            out.print()
+            out.print(_settings(document["settings"], list(short.values()), slice(start, start + across)))
+
+
+def _settings(rows: Sequence[Mapping[str, Any]], names: Sequence[str], some: slice) -> Table:
+    """Lay out the settings of some runs; values give way where there is no room, and never the names of the settings."""
+    from seawall.evaluation.compare_words import setting_words
+    from seawall.evaluation.page import shortened
+
+    label = max(len(row["setting"]) for row in rows) + 2
+    most = max(_LEAST, (out.width - label) // len(names[some]) - 2)
+    lines = [(row["setting"], *(shortened(setting_words(value), most) for value in row["values"][some])) for row in rows]
+    return table("settings that differ", ("setting", *names[some]), lines)
