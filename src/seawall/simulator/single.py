@@ -61,7 +61,10 @@ def _decide_and_step(
     if code != episodes.ALLOWED:
         return code, 0.0, False, False
     choices.illegal_moves[0] += choices.illegal[held, action]
-    advance(bars, accounts, choices.orders, rules, flags, 0, 1)
+    # Numbers of the type that other callers give: a literal would have all of it compiled once more for that literal.
+    first: Any = np.int64(0)
+    end: Any = np.int64(1)
+    advance(bars, accounts, choices.orders, rules, flags, first, end)
     fill_account_rows(bars.prices, money, counts, choices.codes, out)
     return code, money[at.LOG_RETURN, 0], counts[at.TERMINATED, 0] != 0, counts[at.TRUNCATED, 0] != 0
 
