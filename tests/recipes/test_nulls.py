@@ -10,24 +10,30 @@ import numpy as np
 import pytest
 
 from recipes.small_portfolio import trained as trained_portfolio
+from seawall.agents.bundle import manifest_hash
 from seawall.core import trials
 from seawall.core.bars import CLOSE, OPEN
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.fan_out import Channel, Interrupted
+from seawall.core.files import write_text
 from seawall.core.run_folder import RunFolder
 from seawall.core.seeding import generator
 from seawall.market.synthetic.regimes import RegimeParams, regime_bars
 from seawall.market.synthetic.surrogates import shuffled_order
 from seawall.recipes.dataset import Dataset
 from seawall.recipes.experiment import create_run, load_run_recipe
-from seawall.recipes.nulls.origin import NullKind
-from seawall.recipes.nulls.pipeline import null_task
+from seawall.recipes.nulls import pipeline
+from seawall.recipes.nulls.origin import NullKind, Origin
+from seawall.recipes.nulls.pipeline import NullTask, null_task
 from seawall.recipes.nulls.plan import NullPlan
 from seawall.recipes.nulls.testing import NullTest, prepare_nulls, run_nulls
 from seawall.recipes.portfolio_dataset import PortfolioDataset
-from seawall.recipes.schema import validate_recipe
+from seawall.recipes.pretrained import ENCODER, kept_encoder
+from seawall.recipes.pretraining import create_pretraining, encoder_recipe, pretrain_task
+from seawall.recipes.schema import load_recipe, validate_recipe
 from seawall.recipes.trials import record_run
 from seawall.recipes.walkforward.training import save_trained, train_fold_seed
+from seawall.training.pretraining.encoder_folder import MANIFEST
 
 MAPPING = {
     "name": "nulled",
@@ -244,6 +250,29 @@ def test_a_portfolio_is_shuffled_with_all_its_assets_at_once(tmp_path):
     assert not np.array_equal(own, made)
     assert document["kinds"]["shuffle"]["positions"]["sharpe"]["of"] == 1
     assert "The same pipeline on noise" in run.report.read_text()
+
+
+@pytest.mark.slow
+def test_an_encoder_is_taught_on_a_null_market_that_hardly_has_one_of_its_regimes(tmp_path):
+    """A user's own labels of which a quarter were needed would be refused; of noise they are what they are."""
+    recipe = load_recipe("two-stage", ("smoke=true", "training.n_seeds=1", "training.workers=1", "data.n_bars=2000"))
+    first = create_pretraining(encoder_recipe(recipe), recipe.pretraining, tmp_path / "runs", tmp_path / "data")
+    pretrain_task(str(first.path), line())
+    settings = first.path / ENCODER / MANIFEST
+    taught = json.loads(settings.read_text())
+    taught["pretraining"]["targets"]["regimes"]["rarest"] = 0.25
+    settings.write_text(json.dumps({**taught, "manifest_hash": manifest_hash(taught)}))
+    own = recipe.model_copy(update={"encoder": str(first.path)})
+    run = create_run(own, tmp_path / "runs", tmp_path / "data")
+    origin = Origin.keep(run, own, tmp_path / "data", tmp_path / "bars")
+    write_text(tmp_path / "nulls" / trials.REGISTRY, "")
+    place, plan = tmp_path / "nulls" / "runs" / "shuffle-0000", NullPlan(markets=1, kinds=("shuffle",))
+    task = NullTask(run.path, origin, plan, NullKind("shuffle", 0, 0), place, tmp_path / "0000.json", tmp_path / "data", keep=True)
+    pipeline._open(task, own, run, RunFolder(place), line())
+    null = kept_encoder(RunFolder(place)).manifest
+    assert min(null["seen"]["regime_balance"].values()) < 0.25
+    null["pretraining"]["targets"]["regimes"]["rarest"] = 0.25
+    assert null["pretraining"] == taught["pretraining"]
 
 
 def test_the_share_of_neighbours_that_stay_is_what_the_docs_say():

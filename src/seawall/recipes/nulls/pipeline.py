@@ -138,7 +138,7 @@ def _open(task: NullTask, own: AnyRecipe, origin_run: RunFolder, run: RunFolder,
 
 
 def _encoder_run(task: NullTask, encoder: SavedEncoder, ground: Ground, channel: Channel) -> RunFolder:
-    """Teach an encoder on the null market just as the run's own was taught, and return its run."""
+    """Teach an encoder on the null market as the run's own was taught, whatever its regimes, and return its run."""
     manifest = encoder.manifest
     if manifest["data"]["data_hash"] != task.origin.data_hash:
         raise DataError(
@@ -148,11 +148,17 @@ def _encoder_run(task: NullTask, encoder: SavedEncoder, ground: Ground, channel:
     first = RunFolder(_encoder_place(task.place))
     if not first.recipe.is_file():
         _fill(first, validate_recipe(manifest["recipe"], "of the encoder"), ground, task)
-        keep_pretraining(first, PretrainingParams.model_validate(manifest["pretraining"]))
+        keep_pretraining(first, _whatever_the_labels(PretrainingParams.model_validate(manifest["pretraining"])))
     if not (first.path / ENCODER / MANIFEST).is_file():
         channel.send({"done": 0.0, "note": "encoder"})
         pretrain_task(str(first.path), _Line(channel.line, channel.stop, 0.0, 0.0, "encoder"))
     return first
+
+
+def _whatever_the_labels(params: PretrainingParams) -> PretrainingParams:
+    """Refuse no labels: noise may lack a regime (shuffled bars have no clusters of volatility), and is taught as it is."""
+    regimes = params.targets.regimes.model_copy(update={"rarest": 0.0})
+    return params.model_copy(update={"targets": params.targets.model_copy(update={"regimes": regimes})})
 
 
 def _fill(run: RunFolder, recipe: AnyRecipe, ground: Ground, task: NullTask) -> None:
