@@ -80,6 +80,47 @@ def test_it_is_replayed_over_its_own_bars_and_over_files_of_them(trained, seawal
     assert own.json["parity"]["rows"] == files.json["parity"]["rows"] > 200
 
 
+@pytest.mark.slow
+def test_onnxruntime_weighs_and_trades_as_torch_does_in_backtest_and_on_paper(trained, seawall):
+    pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
+    folder, run = trained
+    judged = (run / "metrics.json").read_bytes()
+    entry = seawall("bundle", "export", run, "--onnx", "--json").json
+    assert (entry["kind"], entry["random_windows"]) == ("weights", 1032)
+    assert entry["max_difference"] <= 1e-5
+    told = seawall("backtest", run, "--runtime", "onnx", "--json").json
+    assert told["checkpoint"]["runtime"] == "onnx"
+    assert told["metrics"].endswith("-onnx/metrics.json")
+    assert (run / "metrics.json").read_bytes() == judged
+    ledgers = [pd.read_parquet(path) for path in (run / "ledger.parquet", told["ledger"])]
+    torch, onnx = (ledger[ledger["policy"] == "ensemble"].reset_index(drop=True) for ledger in ledgers)
+    weights = [name for name in torch.columns if name.startswith("target.")]
+    assert torch[weights].nunique().min() > 100
+    assert (onnx[weights] - torch[weights]).abs().to_numpy().max() <= 1e-5
+    assert onnx["equity"].to_numpy() == pytest.approx(torch["equity"].to_numpy(), rel=1e-5)
+    for source in ("own", folder / "made_{symbol}_5m.parquet"):
+        paper = seawall("paper", run, "--replay", source, "--runtime", "onnx", "--json")
+        assert (paper.code, paper.json["parity"]["equal"]) == (0, True)
+
+
+def test_it_is_explained_by_asset_and_by_the_bars_of_each_clock(trained, seawall):
+    pytest.importorskip("captum", reason="the extra explain is not installed")
+    _folder, run = trained
+    told = seawall("explain", run, "--bars", "4", "--method", "occlusion", "--target", "cash", "--json").json
+    found = told["methods"]["occlusion"]
+    clocks = [f"{back} × 5m" for back in range(11, -1, -1)] + [f"{back} × 15m" for back in range(5, -1, -1)]
+    assert [row["name"] for row in found["lags"]] == clocks
+    assert [row["name"] for row in found["assets"]] == ["A", "B", "C"]
+    assert sum(row["share"] for row in found["assets"]) == pytest.approx(1.0)
+    assert (told["bars"], told["target"]["words"]) == (4, "weight of cash")
+    for words, allowed in (
+        ("--target=BUY", "allowed: exposure, concentration, cash, A, B, C"),
+        ("--checkpoint=last", "allowed: best"),
+    ):
+        refused = seawall("explain", run, words)
+        assert (refused.code, allowed in refused.err) == (2, True)
+
+
 def test_files_without_a_later_bar_and_other_settings_are_refused(trained, seawall, tmp_path):
     folder, run = trained
     for path in folder.glob("made_*.parquet"):

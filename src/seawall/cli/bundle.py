@@ -133,7 +133,7 @@ def export(
     compared = f"{entry['random_windows']:,} random and {entry['real_windows']:,} real decisions"
     out.print(f"{entry['path']}: {entry['bytes']:,} bytes", markup=False)
     out.print(
-        f"Its {entry['kind']} differ from the networks' by at most {entry['max_difference']:.1e} on {compared}.", markup=False
+        f"Its {entry['kind']} and the networks' differ by at most {entry['max_difference']:.1e} on {compared}.", markup=False
     )
     if out_file is None:
         out.print(f"Judge with it:  seawall backtest {place.folder.parent} --runtime onnx", markup=False)

@@ -15,6 +15,7 @@ from seawall.core.errors import ConfigError
 from seawall.core.market import RowRange
 from seawall.core.protocols import ActionScheme, Observation, Policy
 from seawall.core.run_folder import RunFolder
+from seawall.core.timeframe import Timeframe
 from seawall.evaluation.explain_walk import Seen, even_rows, seen_in, seen_in_panel
 from seawall.nets.portfolio_windows import Look, ObservedPanels, panel_features
 from seawall.nets.windows import ObservedWindows
@@ -194,7 +195,7 @@ def _portfolio_names(parts: PortfolioParts, owners: tuple[str, ...]) -> Names:
     several = len(look.frames) > 1
     lags = []
     for frame in look.frames:
-        clock = f" × {frame.stride} {bars.label}" if several else ""
+        clock = f" × {Timeframe(frame.stride * bars.seconds).label}" if several else ""
         lags += [f"{back}{clock}" for back in range(frame.rows - 1, -1, -1)]
     tokens = owners if parts.recipe.network.tokens == "assets" else ()
     return Names(tuple(features), parts.account_names, tuple(lags), parts.data.panel.symbols, owners, tokens)
