@@ -89,6 +89,38 @@ def test_a_change_without_a_known_reason_stops_the_run(reason):
         judged(GuardChain([Answers(0.0, reason=reason)]), 0.0, 1.0)
 
 
+class Says(Answers):
+    """A guard that gives each account an answer and a reason of its own."""
+
+    def __init__(self, allowed: np.ndarray, reason: np.ndarray) -> None:
+        super().__init__(None, "says")
+        self.answers, self.why = allowed, reason
+
+    def apply(self, current, proposed, context, state) -> GuardVerdict:
+        return GuardVerdict(self.answers, self.why, state)
+
+
+def test_of_several_broken_laws_the_first_law_is_told_with_the_first_account_that_breaks_it():
+    current, proposed = np.array([0.0, 1.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.5, 0.5])
+    unexplained, kept, too_far = 0.5, 1.0, 1.0
+    for answers, words in (
+        ([unexplained, kept, too_far, too_far], "account 2; allowed: between"),
+        ([unexplained, kept, 0.5, 0.5], "account 1; allowed: no more"),
+        ([unexplained, 0.0, 0.0, 0.5], "account 0; allowed: a change"),
+    ):
+        chain = GuardChain([Says(np.array(answers), np.zeros(4, dtype=np.int8))])
+        with pytest.raises(InvariantError, match=words):
+            chain.apply(current, proposed, context(4), chain.initial_state(4))
+
+
+def test_answers_of_other_layouts_and_types_are_heard():
+    answers, why = np.array([[0.2, 9.0], [1.0, 9.0]])[:, 0], np.array([1, 0], dtype=np.int64)
+    verdict = GuardChain([Says(answers, why)]).apply(np.zeros(2), np.ones(2), context(2), np.zeros((2, 1)))
+    assert verdict.allowed.tolist() == [0.2, 1.0]
+    assert (verdict.guard_code.tolist(), verdict.reason.tolist()) == ([1, 0], [1, 0])
+    assert verdict.reason.dtype == np.int8
+
+
 def test_the_last_guard_that_intervened_is_recorded():
     chain = GuardChain([Answers(0.5, "half"), Answers(0.2, "fifth"), Answers(None, "silent")])
     verdict = judged(chain, 0.0, 1.0)

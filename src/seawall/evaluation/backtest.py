@@ -8,7 +8,7 @@ from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Policy
 from seawall.engine.decision import DecisionLoop, DecisionRecords
-from seawall.evaluation.ledger import Ledger, ledger_of
+from seawall.evaluation.ledger import Ledger, ledger_of, reason_pairs
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.desk import Desk
 from seawall.simulator.settings import SimulatorParams
@@ -60,7 +60,6 @@ def backtest(
 
 def reasons_in_words(desk: Desk, records: list[DecisionRecords]) -> dict[tuple[int, int], tuple[str, str]]:
     """Put every pair of guard and reason codes that occurred into words: the guard's name, and its reason."""
-    pairs = [np.stack([record.guard_code, record.reason], axis=-1).reshape(-1, 2) for record in records]
-    seen = {(int(code), int(reason)) for code, reason in np.unique(np.concatenate(pairs), axis=0)}
-    words = {code: desk.reason_text(*code) for code in seen}
+    codes, reasons = (np.concatenate([getattr(record, name) for record in records]) for name in ("guard_code", "reason"))
+    words = {pair: desk.reason_text(*pair) for pair in reason_pairs(codes, reasons)[0]}
     return {code: (text.partition(": ")[0], text.partition(": ")[2] or text) for code, text in words.items()}

@@ -236,14 +236,30 @@ def ledger_of(
     def gathered(name: str) -> np.ndarray:
         return np.concatenate([getattr(record, name) for record in records])
 
-    codes = list(zip(gathered("guard_code").tolist(), gathered("reason").tolist(), strict=True))
+    pairs, places = reason_pairs(gathered("guard_code"), gathered("reason"))
     columns: dict[str, Any] = {name: gathered(name) for name in _COPIED}
     columns["timestamp"] = from_milliseconds(gathered("timestamp_ms"))
     columns["next_timestamp"] = from_milliseconds(gathered("next_timestamp_ms"))
-    columns["exit"] = [EXIT_NAMES[code] for code in gathered("exit_code").tolist()]
-    columns["guard"] = [reasons[code][0] for code in codes]
-    columns["reason"] = [reasons[code][1] for code in codes]
+    columns["exit"] = _said(EXIT_NAMES, gathered("exit_code"))
+    columns["guard"] = _said([reasons[pair][0] for pair in pairs], places)
+    columns["reason"] = _said([reasons[pair][1] for pair in pairs], places)
     return Ledger(pd.DataFrame({name: columns[name] for name in COLUMNS}), initial_equity, np.asarray(times_ms, dtype=np.int64))
+
+
+def reason_pairs(guard_code: np.ndarray, reason: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """Return the different pairs of guard and reason codes, and the place of each decision's pair among them.
+
+    Args:
+        guard_code: Of each decision, int8, shape (D,).
+        reason: Likewise.
+    """
+    places, found = pd.factorize((guard_code.astype(np.int64) << 8) + reason + 128)
+    return [(pair >> 8, (pair & 255) - 128) for pair in found.tolist()], places
+
+
+def _said(words: Sequence[str], places: np.ndarray) -> Any:
+    """Return a column of text: the word at each place."""
+    return pd.Series(list(words)).array.take(places)
 
 
 def curve_of(initial_equity: float, equity: np.ndarray, n_rows: int) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.protocols import Guard, GuardContext, GuardVerdict
 from seawall.guards.failure import Failures, declaration_of
+from seawall.simulator import law
 
 GUARD_FAILED = -1
 """Reason code recorded where a guard raised; the words are ``guard failed: `` and its message."""
@@ -108,9 +109,7 @@ class GuardChain:
         after = np.empty_like(state)
         for index, (guard, columns) in enumerate(zip(self.guards, self._columns, strict=True)):
             verdict = self._ask(guard, (current, allowed, context, state[:, columns]))
-            intervened = verdict.reason != 0
-            code[intervened] = index + 1
-            reason[intervened] = verdict.reason[intervened]
+            law.take_down(_whole(verdict.reason), index + 1, code, reason)
             allowed = verdict.allowed
             after[:, columns] = verdict.state
         return ChainVerdict(allowed, code, reason, after)
@@ -153,9 +152,21 @@ def _refuse_blocker_after_stop(guards: Sequence[Guard]) -> None:
             )
 
 
-def _between(values: np.ndarray, one: np.ndarray, other: np.ndarray | float) -> np.ndarray:
-    """Say where values lie between two bounds, in either order; never for NaN."""
-    return (values >= np.minimum(one, other)) & (values <= np.maximum(one, other))
+_LAWS = {
+    law.TOO_FAR: "between the proposal and the current exposure, or the proposal and 0",
+    law.EXIT_BLOCKED: "no more of the current risk than proposed, unless it may block exits",
+    law.UNEXPLAINED: "a change only with a reason, in 1..{n_reasons}",
+}
+
+
+def _real(values: np.ndarray) -> np.ndarray:
+    """Return values as compiled functions take them."""
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _whole(reason: np.ndarray) -> np.ndarray:
+    """Return reason codes as compiled functions take them."""
+    return np.ascontiguousarray(reason, dtype=np.int8 if reason.dtype == np.int8 else np.int64)
 
 
 def check_law(guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: GuardVerdict) -> None:
@@ -176,27 +187,10 @@ def check_law(guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: 
         raise InvariantError(
             f"guard {guard.name!r} answered in shapes {allowed.shape} and {reason.shape}; allowed: {proposed.shape}"
         )
-    lawful = _between(allowed, proposed, current) | _between(allowed, proposed, 0.0)
-    _refuse_first(
-        ~lawful, guard, current, proposed, verdict, "between the proposal and the current exposure, or the proposal and 0"
-    )
-    if not guard.may_block_exit:
-        side = np.sign(current)
-        kept = (allowed * side > np.maximum(proposed * side, 0.0)) & (side != 0.0)
-        _refuse_first(
-            kept, guard, current, proposed, verdict, "no more of the current risk than proposed, unless it may block exits"
-        )
-    unexplained = (reason < 0) | (reason > len(guard.reasons)) | ((allowed != proposed) & (reason == 0))
-    _refuse_first(unexplained, guard, current, proposed, verdict, f"a change only with a reason, in 1..{len(guard.reasons)}")
-
-
-def _refuse_first(
-    broken: np.ndarray, guard: Guard, current: np.ndarray, proposed: np.ndarray, verdict: GuardVerdict, law: str
-) -> None:
-    """Raise for the first account where the law is broken."""
-    if broken.any():
-        i = int(np.argmax(broken))
+    may_block, n_reasons = guard.may_block_exit, len(guard.reasons)
+    broken, i = law.breach(_real(current), _real(proposed), _real(allowed), _whole(reason), may_block, n_reasons)
+    if broken != law.LAWFUL:
         raise InvariantError(
-            f"guard {guard.name!r} turned proposal {proposed[i]} at current exposure {current[i]} into {verdict.allowed[i]} "
-            f"(reason {verdict.reason[i]}) for account {i}; allowed: {law}"
+            f"guard {guard.name!r} turned proposal {proposed[i]} at current exposure {current[i]} into {allowed[i]} "
+            f"(reason {reason[i]}) for account {i}; allowed: {_LAWS[broken].format(n_reasons=n_reasons)}"
         )

@@ -101,19 +101,22 @@ class NConsecutive:
             The exposure allowed; reason 1 where a signal was held, in part or whole, also where its exposure is in force already;
             the next record.
         """
-        signal = context.signal.astype(np.float64)
-        repeats = self.params.mode == "veto_repeat"
-        agrees = np.ones(len(signal), dtype=np.bool_)
+        signal, repeats = context.signal.astype(np.float64), self.params.mode == "veto_repeat"
+        held = signal != 0.0
+        agrees = held
         for column in range(0 if repeats else 1, self.params.n):
-            agrees &= state[:, column] == signal
-        held = (agrees if repeats else ~agrees) & (signal != 0.0)
+            agrees = agrees & (state[:, column] == signal)
+        # Of two sets, one within the other, the one but not the other is where they differ.
+        held = agrees if repeats else held != agrees
         if self.params.exits_exempt:
             exempt = without_new_risk(current, proposed)
             allowed = np.where(held, exempt, proposed)
             held = held & ((exempt != proposed) | (proposed == current))
         else:
             allowed = np.where(held, current, proposed)
-        idle = held & (allowed == current)
-        recorded = np.where(idle, 0.0, signal) if self.params.record == "executed" else signal
-        record = np.concatenate([state[:, 1:], recorded[:, None]], axis=1)
-        return GuardVerdict(allowed, held.astype(np.int8), record)
+        record = np.empty(state.shape)
+        record[:, :-1] = state[:, 1:]
+        record[:, -1] = signal
+        if self.params.record == "executed":
+            record[held & (allowed == current), -1] = 0.0
+        return GuardVerdict(allowed, held.view(np.int8), record)
