@@ -353,18 +353,17 @@ def test_an_old_smurf_serves_folds_that_are_tested_on_later_bars(smurf, folder):
     for row in document["folds"]:
         run = walk.fold(row["fold"])
         kept, dataset = load_bundle(run.bundle).smurf, Dataset.load(run)
-        assert [each["weights_hash"] for each in kept.manifest["members"]] == [
-            each["weights_hash"] for each in own.manifest["members"]
-        ]
+        hashes = [[each["weights_hash"] for each in bundle.manifest["members"]] for bundle in (kept, own)]
+        assert hashes[0] == hashes[1]
         assert times[dataset.split.test.start] > own.manifest["seen"]["last_seen_ms"]
         assert dataset.scaler.to_dict() != own.manifest["scaler"]
-        # So short a training may ask for nothing; a policy that always asks for something is held where the Smurf holds.
+        # So short a training may ask for nothing; this policy asks to buy at every bar.
         opened = open_case(Case(run))
         frame = backtest(
             Asking(dict.fromkeys(range(len(times)), 0.0)), opened.parts.dataset.market, opened.rows, opened.parts.desk(1),
             opened.recipe.costs, opened.recipe.simulator, opened.recipe.environment.account_columns,
         ).frame  # fmt: skip
-        assert 0 < (frame["guard"] == "smurf").sum() < len(frame)
+        assert (frame["guard"] == "smurf").any()
 
 
 def test_a_smurf_of_a_smurf_is_refused():
