@@ -132,9 +132,7 @@ def export(
         return
     compared = f"{entry['random_windows']:,} random and {entry['real_windows']:,} real decisions"
     out.print(f"{entry['path']}: {entry['bytes']:,} bytes", markup=False)
-    out.print(
-        f"Its {entry['kind']} and the networks' differ by at most {entry['max_difference']:.1e} on {compared}.", markup=False
-    )
+    out.print(f"Its {entry['kind']} and the networks' differ by at most {entry['max_difference']:.1e} on {compared}.", markup=False)
     if out_file is None:
         out.print(f"Judge with it:  seawall backtest {place.folder.parent} --runtime onnx", markup=False)
 
