@@ -114,7 +114,7 @@ def ground_of_series(case: Case, bars: int, tell: Callable[[int, int], Any]) -> 
         names=names,
         facts={
             **_facts(case.run, case.checkpoint, opened.recipe.name, market.timeframe.label, seen),
-            "one_encoder": parts.encoder is not None and len(opened.seeds) > 1,
+            "one_encoder": opened.recipe.pretraining is not None and len(opened.seeds) > 1,
             "symbol": market.symbols[0],
             "scaling": opened.recipe.features.scaling,
             **_span(market.timestamps, opened.ranges, wanted, seen),
