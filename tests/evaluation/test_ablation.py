@@ -156,7 +156,7 @@ def test_several_ranges_are_walked_each_from_flat_with_guards_anew_and_chained_f
     ranges, costs = (RowRange(5, 120), RowRange(121, 180), RowRange(200, 300)), CostParams(taker_bps=20.0)
     places = [dataclasses.replace(course(confirm(), HalfSize(), costs=costs), rows=rows) for rows in ranges]
     variants, told = variants_of(("n_consecutive", "half_size")), []
-    found = walk_ranges(Script(actions()), places, variants, told.append)
+    found = walk_ranges({"script": Script(actions())}, places, variants, told.append)["script"]
     for variant in variants:
         guards = {"n_consecutive": confirm(), "half_size": HalfSize()}
         parts = [alone(place, *(guards[name] for name in variant.in_force)) for place in places]
@@ -176,7 +176,7 @@ def test_several_ranges_are_walked_each_from_flat_with_guards_anew_and_chained_f
     assert any(abs(found[NO_GUARD].column("exposure")[rows.stop - 2 - 5]) > 0.0 for rows in ranges[:2])
     assert told == sorted(told)
     assert {0, 114, 114 + 58} <= set(told)
-    alone_again = walk_ranges(Script(actions()), places[:1], variants)
+    alone_again = walk_ranges({"script": Script(actions())}, places[:1], variants)["script"]
     assert alone_again[ALL_GUARDS].frame.equals(walk(Script(actions()), places[0], variants)[ALL_GUARDS].frame)
 
 

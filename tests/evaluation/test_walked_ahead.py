@@ -11,12 +11,14 @@ from seawall.agents.ahead import Ahead, can_be_walked_ahead
 from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
-from seawall.core.protocols import Observation
+from seawall.core.protocols import VOTES, Observation
+from seawall.evaluation.ablation_walk import Course, variants_of, walk, walk_policies
 from seawall.evaluation.backtest import backtest
 from seawall.evaluation.baselines import BASELINES, BaselineParams, BaselineSetting, always
 from seawall.evaluation.evaluate import Candidates, Setting, rivals, walk_all
 from seawall.evaluation.joined_scheme import JoinedScheme, can_be_joined
 from seawall.guards.chain import GuardChain
+from seawall.guards.disagreement import Disagreement, DisagreementParams
 from seawall.guards.n_consecutive import NConsecutive, NConsecutiveParams
 from seawall.nets.registry import ConvParams, NetworkShape, build_network
 from seawall.simulator.actions.registry import action_scheme
@@ -143,3 +145,54 @@ def test_policies_of_other_kinds_are_walked_alone():
 def test_a_window_that_starts_before_the_market_is_refused():
     with pytest.raises(IndexError):
         Ahead([policy_of(0, 1.0)], world().market, RowRange(2, 50))
+
+
+@pytest.mark.parametrize("gain", [1.0, 1e-4], ids=["clear", "close"])
+def test_votes_are_those_of_the_ensemble_and_a_single_network_agrees_with_itself(gain):
+    market, members = world().market, [policy_of(seed, gain) for seed in range(3)]
+    ensemble = EnsemblePolicy(members)
+    ahead = Ahead([members[1], ensemble], market, RowRange(20, ROWS), votes=True)
+    account = np.random.default_rng(6).normal(size=(2, 3)).astype(np.float32)
+    split = 0
+    for row in range(20, ROWS - 1):
+        actions, told = ahead.act(Observation(market, np.array([row, row]), account))
+        alone, votes = ensemble.act(Observation(market, np.array([row]), account[1:]))
+        assert actions[1] == alone[0]
+        np.testing.assert_array_equal(told[VOTES][1], votes[VOTES][0])
+        assert (told[VOTES][0] == actions[0]).all()
+        split += len(set(told[VOTES][1])) > 1
+    assert split > 50
+
+
+@pytest.mark.parametrize("gain", [1.0, 1e-4], ids=["clear", "close"])
+def test_policies_before_every_choice_of_guards_have_the_ledgers_of_walks_of_their_own(gain):
+    setting = world()
+    guards = (NConsecutive(NConsecutiveParams(n=2, mode="veto_repeat")), Disagreement(DisagreementParams(agreement=0.9)))
+    course = Course(
+        market=setting.market, rows=setting.rows, scheme=action_scheme("sell_buy_hold", True), guards=guards,
+        account_columns=("exposure",), shown=GuardChain(guards[:1]).shown_names, costs=setting.costs, simulator=setting.simulator,
+    )  # fmt: skip
+    members, variants = [policy_of(seed, gain) for seed in range(3)], variants_of(("n_consecutive", "disagreement"))
+    policies, told = {"ensemble": EnsemblePolicy(members), "seed 0": members[0], "seed 1": members[1]}, []
+    found = walk_policies(policies, course, variants, told.append)
+    assert told == [0, 3 * 256]
+    for name, policy in policies.items():
+        own = walk(policy, course, variants)
+        for variant in variants:
+            assert found[name][variant.name].frame.equals(own[variant.name].frame), (name, variant.name)
+    refused = [(found[name]["only disagreement"].frame["reason"] != "").sum() for name in policies]
+    assert refused[0] > 10
+    assert refused[1:] == [0, 0]
+
+
+def test_policies_that_cannot_be_walked_ahead_are_walked_in_turn():
+    setting, odd = world(), policy_of(2, 1.0, head_units=8)
+    course = Course(
+        market=setting.market, rows=setting.rows, scheme=action_scheme("sell_buy_hold", True), guards=(NConsecutive(),),
+        account_columns=("exposure",), shown=GuardChain([NConsecutive()]).shown_names, costs=setting.costs,
+        simulator=setting.simulator,
+    )  # fmt: skip
+    variants, told = variants_of(("n_consecutive",)), []
+    found = walk_policies({"odd": odd, "even": policy_of(0, 1.0)}, course, variants, told.append)
+    assert told == [0, 256, ROWS - 21, ROWS - 21 + 256]
+    assert found["odd"]["no guard"].frame.equals(walk(odd, course, variants)["no guard"].frame)

@@ -22,7 +22,7 @@ from torch import nn
 
 from seawall.agents.policy import EnsemblePolicy, NetworkPolicy
 from seawall.core.market import Market, RowRange
-from seawall.core.protocols import Observation, Policy
+from seawall.core.protocols import VOTES, Observation, Policy
 from seawall.nets.windows import ObservedWindows
 from seawall.simulator.compiled import heed_sources, ready_call
 
@@ -51,13 +51,14 @@ def can_be_walked_ahead(policy: Policy) -> bool:
 class Ahead:
     """A policy of N accounts, each of which is decided for by a policy of its own."""
 
-    def __init__(self, policies: Sequence[Policy], market: Market, rows: RowRange) -> None:
+    def __init__(self, policies: Sequence[Policy], market: Market, rows: RowRange, *, votes: bool = False) -> None:
         """Encode the windows of all rows but the last.
 
         Args:
-            policies: One for each account; `can_be_walked_ahead` says which may be.
+            policies: One for each account; `can_be_walked_ahead` says which may be. Accounts may share one.
             market: Prices and features.
             rows: Rows at which decisions are taken, and one more.
+            votes: Whether to tell what each member would do alone, too.
 
         Raises:
             IndexError: A window would start before the market's first row.
@@ -69,28 +70,39 @@ class Ahead:
         self._owner = np.array([account for account, each in enumerate(lineup) for _ in each], dtype=np.int64)
         self._member = np.array([places[id(member)] for each in lineup for member in each], dtype=np.int64)
         self._weights = np.stack([_account_weights(member) for member in members])
+        most = max(len(each) for each in lineup) if votes else 0
+        self._votes = np.empty((len(lineup), most), dtype=np.int64)
         self._call: Any = None
         self._known = np.stack([_known(member, market, rows) for member in members], axis=1)
 
     def act(self, observation: Observation, *, deterministic: bool = True) -> tuple[np.ndarray, Mapping[str, Any]]:
-        """Return each account's likeliest action, int64, shape (N,), at any of the rows; the account rows are all policies'."""
+        """Return each account's likeliest action, int64, shape (N,), at any of the rows; the account rows are all policies'.
+
+        With `votes` also what each member would do alone, int64, shape (N, M); where an account has fewer members than M, as with a
+        single network, the rest vote for its action.
+        """
         del deterministic
         rows = observation.rows
         actions, sure = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.bool_)
         account = np.ascontiguousarray(observation.account, dtype=np.float32)
-        parts = (rows - self._first, account, self._known, self._weights, (self._owner, self._member), (actions, sure))
+        out = (actions, sure, self._votes)
+        parts = (rows - self._first, account, self._known, self._weights, (self._owner, self._member), out)
         if self._call is None:
             self._call = ready_call(_choose, parts)
         self._call(*parts)
         if not sure.all():
             self._ask_themselves(np.flatnonzero(~sure).tolist(), observation, actions)
-        return actions, {}
+        return actions, {VOTES: self._votes.copy()} if self._votes.shape[1] else {}
 
     def _ask_themselves(self, accounts: list[int], observation: Observation, actions: np.ndarray) -> None:
         """Let the policies of some accounts decide, each with its one window."""
         for i in accounts:
             alone = Observation(observation.market, observation.rows[i : i + 1], observation.account[i : i + 1])
-            actions[i] = self._policies[i].act(alone)[0][0]
+            chosen, told = self._policies[i].act(alone)
+            actions[i] = chosen[0]
+            if self._votes.shape[1]:
+                votes = told[VOTES][0] if VOTES in told else chosen
+                self._votes[i, : len(votes)], self._votes[i, len(votes) :] = votes, chosen[0]
 
 
 def _members(policy: Policy) -> tuple[NetworkPolicy, ...]:
@@ -127,15 +139,27 @@ def _known(policy: NetworkPolicy, market: Market, rows: RowRange) -> np.ndarray:
 
 
 @njit(cache=True, error_model="numpy")
+def _lead(weights: np.ndarray) -> float:
+    """Return how far the largest of some positive numbers is above the next."""
+    best, second = 0.0, 0.0
+    for weight in weights:
+        if weight > best:
+            best, second = weight, best
+        elif weight > second:
+            second = weight
+    return best - second
+
+
+@njit(cache=True, error_model="numpy")
 def _choose(
     bars: np.ndarray,
     account: np.ndarray,
     known: np.ndarray,
     weights: np.ndarray,
     lineup: tuple[np.ndarray, np.ndarray],
-    out: tuple[np.ndarray, np.ndarray],
+    out: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
-    """Fill the likeliest action of each account, and whether it is so beyond rounding.
+    """Fill the likeliest action of each account, whether it is so beyond rounding, and what each voter would do alone.
 
     Args:
         bars: Place of each account's row in `known`, shape (N,).
@@ -143,16 +167,16 @@ def _choose(
         known: Preferences without the account row's part, shape (T − 1, M, P).
         weights: Of the account row, shape (M, P, A).
         lineup: The account of each voter, ascending, and its place among the M members; shape (K,) each.
-        out: Actions and whether they are sure, shape (N,) each.
+        out: Actions and whether they are sure, shape (N,) each, and votes, shape (N, V): V is 0 where nobody asks for them.
     """
     owner, member = lineup
-    actions, sure = out
+    actions, sure, votes = out
     n_actions, columns = weights.shape[1], weights.shape[2]
     preference, mean = np.empty(n_actions), np.empty(n_actions)
     voter = 0
     for i in range(len(bars)):
         mean[:] = 0.0
-        voters, largest = 0, 1.0
+        voters, largest, closest = 0, 1.0, 1.0
         while voter < len(owner) and owner[voter] == i:
             place = member[voter]
             top = -np.inf
@@ -169,15 +193,15 @@ def _choose(
                 total += preference[action]
             for action in range(n_actions):
                 mean[action] += preference[action] / total
+            if votes.shape[1]:
+                votes[i, voters] = preference.argmax()
+                closest = min(closest, _lead(preference) / total)
             voters += 1
             voter += 1
-        best = int(mean.argmax())
-        second = 0.0
-        for action in range(n_actions):
-            if action != best:
-                second = max(second, mean[action])
-        actions[i] = best
-        sure[i] = (mean[best] - second) / voters > _CLOSE * largest
+        actions[i] = mean.argmax()
+        for rest in range(voters, votes.shape[1]):
+            votes[i, rest] = actions[i]
+        sure[i] = min(_lead(mean) / voters, closest) > _CLOSE * largest
 
 
 heed_sources(sys.modules[__name__])

@@ -116,7 +116,7 @@ def _ahead(prepared: Prepared) -> list[str]:
     done = budget["walks"] - budget["waiting"]
     lines = [f"{done} of {budget['walks']} walks are kept already."] if done else []
     if budget["waiting"]:
-        rates = " and ".join(f"{rate:,.0f} bars/s of {name}" for name, rate in _told_rates(budget["bars_per_second"]))
+        rates = _told_rates(budget["bars_per_second"])
         lines.append(
             f"Ahead: {budget['waiting']} walks before {budget['choices']} choices of guards each, {budget['bars']:,} bars. "
             f"A probe made {rates}: {_span(budget['seconds'])} of work with the opening of runs, {budget['workers']} at once: "
@@ -126,8 +126,10 @@ def _ahead(prepared: Prepared) -> list[str]:
     return [*lines, *(f"Left out: {name}: {why}." for name, why in reasons)]
 
 
-def _told_rates(rates: dict[str, float]) -> list[tuple[str, float]]:
-    return [("the ensemble" if name == "ensemble" else "a seed", rate) for name, rate in rates.items()]
+def _told_rates(rates: dict[str, float]) -> str:
+    if len(set(rates.values())) == 1:
+        return f"{next(iter(rates.values())):,.0f} bars/s"
+    return " and ".join(f"{rate:,.0f} bars/s of {'the' if name == 'ensemble' else 'a'} {name}" for name, rate in rates.items())
 
 
 def _span(seconds: float) -> str:

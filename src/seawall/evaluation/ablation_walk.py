@@ -1,4 +1,6 @@
-"""One policy before every choice of its guards at once: an account for each choice, all in one walk over the same bars.
+"""Policies before every choice of their guards at once: an account for each policy and choice, all in one walk over the same bars.
+
+A guard judges all accounts in one call, which costs about as much for a hundred as for one.
 
 A guard that is not in force goes on watching: its state moves on as if it judged, and changes nothing. A policy that was trained
 with that state in its account row so sees the columns that it knows.
@@ -12,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from seawall.agents.ahead import Ahead, can_be_walked_ahead
 from seawall.core.bars import CLOSE
 from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
@@ -29,6 +32,8 @@ from seawall.simulator.simulator import Simulator
 
 NO_GUARD, ALL_GUARDS = "no guard", "all guards"
 _TOLD_EVERY = 256
+_MOST_BARS = 2_000_000
+"""Accounts times bars of one walk: about a gigabyte of records until the ledgers are made."""
 
 
 @dataclass(frozen=True)
@@ -158,18 +163,67 @@ def walk(
         ConfigError: Fewer than two rows, or the guards cannot stand in one chain.
         InvariantError: A guard breaks the law of the chain.
     """
-    rows, n = course.rows, len(variants)
+    return _walked((policy,), course, variants, on_progress)[0]
+
+
+def walk_policies(
+    policies: Mapping[str, Policy], course: Course, variants: Sequence[Variant], on_progress: Callable[[int], Any] | None = None
+) -> dict[str, dict[str, Ledger]]:
+    """Let several policies trade, each as `walk` does: side by side where all of them can be walked ahead, else in turn.
+
+    Args:
+        policies: By name.
+        course: Where.
+        variants: The choices.
+        on_progress: Told now and then how many bars were walked, of all policies.
+
+    Returns:
+        The ledger of each choice, by policy and choice.
+
+    Raises:
+        ConfigError: As `walk`.
+        InvariantError: As `walk`.
+    """
+    named = list(policies.items())
+    size = _side_by_side(len(course.rows) * len(variants)) if all(can_be_walked_ahead(policy) for _, policy in named) else 1
+    found: dict[str, dict[str, Ledger]] = {}
+    for first in range(0, len(named), size):
+        group = dict(named[first : first + size])
+        done = first * (len(course.rows) - 1)
+
+        def tell(bars: int, done: int = done, many: int = len(group)) -> None:
+            if on_progress is not None:
+                on_progress(done + many * bars)
+
+        found |= zip(group, _walked(tuple(group.values()), course, variants, tell), strict=True)
+    return found
+
+
+def _side_by_side(bars: int) -> int:
+    """Return how many policies are walked side by side, whose records of so many bars each must be held in memory."""
+    return max(1, _MOST_BARS // bars)
+
+
+def _walked(
+    policies: Sequence[Policy], course: Course, variants: Sequence[Variant], on_progress: Callable[[int], Any] | None
+) -> list[dict[str, Ledger]]:
+    """Walk one policy, or several that can be walked ahead, before each choice of guards; return the ledgers of each."""
+    rows, n = course.rows, len(variants) * len(policies)
     if len(rows) < 2:
         raise ConfigError(f"a walk over {len(rows)} row was asked for; at least 2 are needed, one to decide and one to mark")
     masks = [np.array([guard.name in variant.in_force for variant in variants]) for guard in course.guards]
-    chain = GuardChain([Masked(guard, mask) for guard, mask in zip(course.guards, masks, strict=True)])
+    chain = GuardChain([Masked(guard, np.tile(mask, len(policies))) for guard, mask in zip(course.guards, masks, strict=True)])
     desk = Desk(course.scheme, chain, n)
     accounts = Simulator(course.market, n, course.costs, course.simulator, terms=course.scheme.carries_terms)
     every = np.ones(n, dtype=np.int64)
     accounts.reset(np.arange(n), every * rows.start, every * rows.stop)
     equity = float(accounts.equity[0])
+    decider = policies[0]
+    if len(policies) > 1:
+        owners = [policy for policy in policies for _ in variants]
+        decider = Ahead(owners, course.market, rows, votes=desk.reads_votes)
     seen, wanted = (*course.account_columns, *chain.shown_names), (*course.account_columns, *course.shown)
-    walker = policy if seen == wanted else Shown(policy, [seen.index(name) for name in wanted])
+    walker = decider if seen == wanted else Shown(decider, [seen.index(name) for name in wanted])
     loop = DecisionLoop(walker, desk, accounts, course.account_columns)
     records: list[DecisionRecords] = []
     for bar in range(len(rows) - 1):
@@ -181,29 +235,34 @@ def walk(
     times = np.asarray(course.market.timestamps[rows.start : rows.stop])
     parts = _by_account(records, n)
     laid = [ledger_of([part], reasons_in_words(desk, [part]), equity, times) for part in parts]
-    return {variant.name: ledger for variant, ledger in zip(variants, laid, strict=True)}
+    names = [variant.name for variant in variants]
+    return [dict(zip(names, laid[first : first + len(names)], strict=True)) for first in range(0, n, len(names))]
 
 
 def walk_ranges(
-    policy: Policy, courses: Sequence[Course], variants: Sequence[Variant], on_progress: Callable[[int], Any] | None = None
-) -> dict[str, Ledger]:
-    """Let a policy trade over several ranges, once before each choice of guards, and chain what came of them.
+    policies: Mapping[str, Policy],
+    courses: Sequence[Course],
+    variants: Sequence[Variant],
+    on_progress: Callable[[int], Any] | None = None,
+) -> dict[str, dict[str, Ledger]]:
+    """Let policies trade over several ranges, once before each choice of guards, and chain what came of them.
 
     Args:
-        policy: As for `walk`.
+        policies: As for `walk_policies`.
         courses: The same but for their rows, in order of time; guards begin anew in each.
         variants: The choices.
-        on_progress: Told now and then how many bars were walked in all.
+        on_progress: Told now and then how many bars were walked in all, of all policies.
 
     Returns:
-        The ledger of each choice by its name: of one range as `walk` gives it, of several chained as `stitching.stitched` does it.
+        The ledger of each choice, by policy and choice: of one range as `walk` gives it, of several chained as
+        `stitching.stitched` does it.
 
     Raises:
         ConfigError: As `walk`.
         DataError: Two ranges share a row.
         InvariantError: As `walk`.
     """
-    parts: list[tuple[RowRange, dict[str, Ledger]]] = []
+    parts: list[tuple[RowRange, dict[str, dict[str, Ledger]]]] = []
     before = 0
     for course in courses:
 
@@ -211,14 +270,17 @@ def walk_ranges(
             if on_progress is not None:
                 on_progress(before + bars)
 
-        parts.append((course.rows, walk(policy, course, variants, tell)))
-        before += len(course.rows) - 1
+        parts.append((course.rows, walk_policies(policies, course, variants, tell)))
+        before += (len(course.rows) - 1) * len(policies)
     if len(parts) == 1:
         return parts[0][1]
     market, first = courses[0].market, variants[0].name
-    tests = [(rows, Ledgers(ledgers[first], {}, ledgers)) for rows, ledgers in parts]
     between = Between(market.timestamps, market.prices[:, CLOSE], courses[0].costs)
-    return dict(stitched(tests, between).baselines)
+    chained: dict[str, dict[str, Ledger]] = {}
+    for name in policies:
+        tests = [(rows, Ledgers(walked[name][first], {}, walked[name])) for rows, walked in parts]
+        chained[name] = dict(stitched(tests, between).baselines)
+    return chained
 
 
 def _by_account(records: Sequence[DecisionRecords], n: int) -> list[DecisionRecords]:

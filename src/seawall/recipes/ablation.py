@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from seawall import __version__
+from seawall.agents.ahead import can_be_walked_ahead
 from seawall.agents.bundle import read_manifest
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
@@ -20,7 +21,7 @@ from seawall.core.protocols import Guard, Policy
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
 from seawall.evaluation.ablation_page import render_ablation
 from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk_ranges
-from seawall.evaluation.ledger import Ledger, Ledgers
+from seawall.evaluation.ledger import Ledgers
 from seawall.guards.contradictions import refuse_contradictions
 from seawall.guards.registry import GUARDS, guard
 from seawall.recipes.agent_checks import shown_guards
@@ -166,13 +167,14 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     ablation.guards(opened.parts)
     folder = ablation.folder()
     files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in policies_of(opened)}
-    waiting = [name for name, path in files.items() if not path.is_file()]
-    workers = min(worker_count(opened.recipe), max(1, len(waiting)))
+    waiting = {name: str(path) for name, path in files.items() if not path.is_file()}
+    groups = groups_of(waiting, together=can_walk_together(opened))
+    workers = min(worker_count(opened.recipe), max(1, len(groups)))
     fan_out(
-        walk_policy,
-        [(ablation, name, str(files[name])) for name in waiting],
+        walk_group,
+        [(ablation, group) for group in groups],
         workers=workers,
-        on_progress=lambda number, message: on_progress(waiting[number], message["bars"], message["total"]),
+        on_progress=lambda number, message: on_progress(told_names(groups[number]), message["bars"], message["total"]),
     )
     walks = {name: Ledgers.read(path).baselines for name, path in files.items()}
     rows = ablation_rows(walks, variants, opened.recipe.evaluation.bootstrap)
@@ -183,19 +185,39 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     return {**document, "files": {"folder": str(folder), "table": str(folder / "ablation.json"), "page": str(page)}}
 
 
-def walk_policy(ablation: Ablated, name: str, path: str, channel: Channel) -> None:
-    """Walk one policy of a run and keep its ledgers; called in a process of its own."""
+def can_walk_together(opened: OpenedCase) -> bool:
+    """Say whether the policies of a case are walked side by side in one process, and not each alone."""
+    return all(can_be_walked_ahead(policy) for policy in policies_of(opened).values())
+
+
+def groups_of(waiting: Mapping[str, str], *, together: bool) -> list[dict[str, str]]:
+    """Return which policies are walked in one process, each with its file."""
+    if together:
+        return [dict(waiting)] if waiting else []
+    return [{name: path} for name, path in waiting.items()]
+
+
+def told_names(group: Mapping[str, str]) -> str:
+    """Return what a bar of progress says of policies that are walked together."""
+    names = list(group)
+    return ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
+
+
+def walk_group(ablation: Ablated, files: Mapping[str, str], channel: Channel) -> None:
+    """Walk some policies of a run and keep the ledgers of each in its file; called in a process of its own."""
     variants, opened = ablation.variants(), open_case(ablation.case)
     courses = [course_of(opened, _supervised(ablation, opened), rows, opened.recipe.costs) for rows in opened.ranges]
-    total = sum(len(rows) - 1 for rows in opened.ranges)
+    every = policies_of(opened)
+    policies = {name: every[name] for name in files}
+    total = sum(len(rows) - 1 for rows in opened.ranges) * len(policies)
 
     def tell(bars: int) -> None:
         channel.send({"bars": bars, "total": total})
         if channel.should_stop():
             raise Interrupted("the ablation was stopped; policies that are walked whole are kept")
 
-    ledgers: dict[str, Ledger] = walk_ranges(policies_of(opened)[name], courses, variants, tell)
-    Ledgers(ledgers[NO_GUARD], {}, ledgers).write(Path(path))
+    for name, ledgers in walk_ranges(policies, courses, variants, tell).items():
+        Ledgers(ledgers[NO_GUARD], {}, ledgers).write(Path(files[name]))
     channel.send({"bars": total, "total": total})
 
 

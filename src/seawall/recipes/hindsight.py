@@ -121,9 +121,9 @@ def _policies(opened: OpenedCase, scored: Scored, fee: float, tell: Callable[[st
     courses = [course_of(opened, guards, RowRange(rows.start, rows.stop + 1), costs_of(fee)) for rows in scored.ranges]
     every = [each for each in variants_of(tuple(recipe.guards)) if each.name in _NAMES] if guards else [Variant(NO_GUARD, ())]
     found: dict[str, dict[str, Ledger]] = {variant.name: {} for variant in every}
-    for name, policy in policies_of(opened).items():
-        tell(f"{name} at {100 * fee:g} %")
-        for variant, ledger in walk_ranges(policy, courses, every).items():
+    tell(f"ensemble and seeds at {100 * fee:g} %")
+    for name, ledgers in walk_ranges(policies_of(opened), courses, every).items():
+        for variant, ledger in ledgers.items():
             found[variant][name] = ledger
     title = _NAMES if guards else {NO_GUARD: _ALONE}
     # A policy's own ledger stands under its own name; with one seed, that seed is the ensemble.

@@ -16,11 +16,11 @@ from seawall.core.files import digest, read_json, write_json
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
-from seawall.evaluation.ablation_walk import walk
+from seawall.evaluation.ablation_walk import walk_policies
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.shield import across_runs, headline, told_across_runs, told_of_settings
 from seawall.evaluation.shield_page import render_shield
-from seawall.recipes.ablation import course_of, facts_of, policies_of, walk_policy
+from seawall.recipes.ablation import can_walk_together, course_of, facts_of, groups_of, policies_of, told_names, walk_group
 from seawall.recipes.experiment import load_run_recipe, worker_count
 from seawall.recipes.families import is_portfolio_run
 from seawall.recipes.files import SMURF
@@ -104,6 +104,7 @@ class Cell:
         facts: What the table says of the run.
         files: Where the walks of each policy are kept, by its name.
         left_out: Why guards are not in the shield, by name.
+        together: Whether its policies are walked side by side in one process.
     """
 
     shield: Shield
@@ -111,10 +112,11 @@ class Cell:
     facts: Mapping[str, Any]
     files: Mapping[str, Path]
     left_out: Mapping[str, str]
+    together: bool
 
-    def waiting(self) -> list[str]:
-        """Return the policies that are not walked yet."""
-        return [name for name, path in self.files.items() if not path.is_file()]
+    def waiting(self) -> list[dict[str, str]]:
+        """Return the policies that are not walked yet, with their files: those of a dictionary are walked in one process."""
+        return groups_of({name: str(path) for name, path in self.files.items() if not path.is_file()}, together=self.together)
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,8 @@ class Prepared:
         cells: Its runs at their fees.
         folder: Where its document and page go.
         budget: What is ahead: ``walks``, ``waiting``, ``choices``, ``bars`` to walk, ``bars_per_second`` of the ensemble and of a
-            seed as a short probe measured them, ``opening_seconds`` of a run, ``seconds`` in all, ``workers`` and ``wall_seconds``.
+            seed as a short probe measured them (one rate where they walk side by side), ``opening_seconds`` of a run, ``seconds``
+            in all, ``workers`` and ``wall_seconds``.
     """
 
     study: Study
@@ -154,7 +157,7 @@ def prepare_study(study: Study) -> Prepared:
         cells += of_run
         if not probe and any(cell.waiting() for cell in of_run):
             # Each walk opens its run in a process of its own, and the first run that is opened here loads as much.
-            probe = {**_probe(opened, of_run[0].shield), "opening": opening}
+            probe = {**_probe(opened, of_run[0].shield, together=of_run[0].together), "opening": opening}
     key = digest([[cell.shield.key(), cell.fee_bps] for cell in cells])[:12]
     folder = root if study.out is not None else root / key
     return Prepared(study, tuple(cells), folder, _budget(study, cells, probe))
@@ -169,7 +172,7 @@ def _cell(study: Study, opened: OpenedCase, run: RunFolder, fee: float, root: Pa
         _described(place, made.may_block_exit) for place, made in zip(shield.places, shield.guards(opened.parts), strict=True)
     ]
     facts = {**facts_of(case, opened), "costs": case.recipe().costs.model_dump(), "guards": guards}
-    return Cell(shield, fee, facts, files, left_out)
+    return Cell(shield, fee, facts, files, left_out, can_walk_together(opened))
 
 
 def _described(place: Place, may_block_exit: bool) -> dict[str, Any]:
@@ -183,28 +186,33 @@ def _described(place: Place, may_block_exit: bool) -> dict[str, Any]:
     }
 
 
-def _probe(opened: OpenedCase, shield: Shield) -> dict[str, float]:
-    """Return the bars a second that the ensemble and one seed walk before all choices at once, without what the first bars load."""
+def _probe(opened: OpenedCase, shield: Shield, *, together: bool) -> dict[str, float]:
+    """Return the bars a second that ensemble and seeds walk before all choices at once, without what the first bars load."""
+    policies = policies_of(opened)
+    groups = [policies] if together else [{name: policy} for name, policy in list(policies.items())[:2]]
     rates: dict[str, float] = {}
-    for name, policy in list(policies_of(opened).items())[:2]:
+    for group in groups:
         for bars in (_WARMING_BARS, _PROBE_BARS):
             rows = RowRange(opened.rows.start, min(opened.rows.stop, opened.rows.start + bars))
             course = course_of(opened, shield.guards(opened.parts), rows, opened.recipe.costs)
             began = time.perf_counter()
-            walk(policy, course, shield.variants())
-            rates[ENSEMBLE if name == ENSEMBLE else "seed"] = (len(rows) - 1) / (time.perf_counter() - began)
+            walk_policies(group, course, shield.variants())
+            rate = len(group) * (len(rows) - 1) / (time.perf_counter() - began)
+            rates |= {ENSEMBLE if name == ENSEMBLE else "seed": rate for name in group}
     return rates
 
 
 def _budget(study: Study, cells: Sequence[Cell], probe: Mapping[str, float]) -> dict[str, Any]:
-    waiting = [(name, cell.facts["test"]["bars"] - cell.facts["test"]["ranges"]) for cell in cells for name in cell.waiting()]
-    seconds = sum(probe["opening"] + bars / probe[ENSEMBLE if name == ENSEMBLE else "seed"] for name, bars in waiting)
-    workers = _workers(study, len(waiting))
+    groups = [(group, cell.facts["test"]["bars"] - cell.facts["test"]["ranges"]) for cell in cells for group in cell.waiting()]
+    walks = [(name, bars) for group, bars in groups for name in group]
+    seconds = sum(bars / probe[ENSEMBLE if name == ENSEMBLE else "seed"] for name, bars in walks)
+    seconds += len(groups) * probe.get("opening", 0.0)
+    workers = _workers(study, len(groups))
     return {
         "walks": sum(len(cell.files) for cell in cells),
-        "waiting": len(waiting),
+        "waiting": len(walks),
         "choices": max(len(cell.shield.variants()) for cell in cells),
-        "bars": sum(bars for _, bars in waiting),
+        "bars": sum(bars for _, bars in walks),
         "bars_per_second": {name: rate for name, rate in probe.items() if name != "opening"},
         "opening_seconds": probe.get("opening", 0.0),
         "seconds": seconds,
@@ -233,12 +241,12 @@ def run_study(prepared: Prepared, on_progress: OnProgress) -> dict[str, Any]:
         Interrupted: Ctrl-C; the same call goes on with the policies that are not walked yet.
     """
     tasks = [
-        (f"{_named(cell.facts)} at {cell.fee_bps:g} bps, {name}", (cell.shield, name, str(cell.files[name])))
+        (f"{_named(cell.facts)} at {cell.fee_bps:g} bps, {told_names(group)}", (cell.shield, group))
         for cell in prepared.cells
-        for name in cell.waiting()
+        for group in cell.waiting()
     ]
     fan_out(
-        walk_policy,
+        walk_group,
         [task for _, task in tasks],
         workers=_workers(prepared.study, len(tasks)),
         on_progress=lambda number, message: on_progress(tasks[number][0], message["bars"], message["total"]),
