@@ -66,7 +66,7 @@ def _stand_still(money: np.ndarray, counts: np.ndarray, i: int) -> None:
     counts[at.EXIT, i] = 0
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _costs(money: np.ndarray, i: int, slippage: float, rules: Rules, flags: Flags) -> tuple[Costs, Costs]:
     """Return what a unit of notional costs an account at this bar: of a market order, and of one that rests."""
     fee = spread = sliding = money[at.COST_MULTIPLE, i]
@@ -78,7 +78,7 @@ def _costs(money: np.ndarray, i: int, slippage: float, rules: Rules, flags: Flag
     return taker, Costs(rules.maker * fee, 0.0, 0.0, 0.0)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _order(  # noqa: PLR0913 (the arrays apart: taken from a tuple here, each is counted in and out, and threads wait for each other)
     money: np.ndarray, counts: np.ndarray, orders: Orders, i: int, may_order: bool, book: Book, rules: Rules, flags: Flags
 ) -> Order:
@@ -103,7 +103,7 @@ def _order(  # noqa: PLR0913 (the arrays apart: taken from a tuple here, each is
     return Order(wanted if new else target, limit, works, take, stop, best)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _within(book: Book, order: Order, bar: Bar, costs: tuple[Costs, Costs], rules: Rules, flags: Flags) -> Within:
     """Take one account through a bar's open and its inside, up to where a rule closes its position."""
     price, code, left, order_price = 0.0, at.NO_EXIT, order.works, math.nan
@@ -142,7 +142,7 @@ def _lost_too_much(money: np.ndarray, i: int, equity: float, rules: Rules) -> bo
     return equity <= (1.0 - rules.max_drawdown) * reference
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _at_close(money: np.ndarray, i: int, equity: float, last: bool, session: int, rules: Rules) -> int:
     """Say why an account is left flat at this close, if it is."""
     if _lost_too_much(money, i, equity, rules):
@@ -152,7 +152,7 @@ def _at_close(money: np.ndarray, i: int, equity: float, last: bool, session: int
     return at.SESSION_EXIT if session & at.FLAT_AT_CLOSE else at.NO_EXIT
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _keep_order(money: np.ndarray, counts: np.ndarray, i: int, order: Order, left: bool, gone: bool, flags: Flags) -> None:
     """Carry what is wanted to the next bar; a rule that closed the position takes it back."""
     money[at.TARGET, i] = 0.0 if gone else order.target
@@ -163,7 +163,7 @@ def _keep_order(money: np.ndarray, counts: np.ndarray, i: int, order: Order, lef
         money[at.TAKE_PROFIT, i], money[at.STOP_LOSS, i] = order.take_profit, order.stop_loss
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _keep_best(money: np.ndarray, i: int, book: Book, bar: Bar, inside: bool) -> None:
     """Carry the best price since the entry, of closed bars alone; what a bar did before an entry within it does not count."""
     kept = money[at.QUANTITY, i] * book.quantity > 0.0
@@ -173,7 +173,7 @@ def _keep_best(money: np.ndarray, i: int, book: Book, bar: Bar, inside: bool) ->
     money[at.BEST_PRICE, i] = max(best, extreme) if book.quantity > 0.0 else min(best, extreme)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _book_bar(money: np.ndarray, counts: np.ndarray, i: int, book: Book, row: int, ends: bool, flags: Flags) -> None:
     """Write the account at the close, and the parts of the bar."""
     cash, flat = book.cash, book.quantity == 0.0
@@ -196,7 +196,7 @@ def _book_bar(money: np.ndarray, counts: np.ndarray, i: int, book: Book, row: in
     counts[at.TRUNCATED, i] = 1 if row == counts[at.STOP, i] - 1 and not ends else 0
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _bar(prices: np.ndarray, row: int, rules: Rules, flags: Flags) -> Bar:
     """Return the bar of a row, and how much of it an order may take."""
     room = math.inf
@@ -205,7 +205,7 @@ def _bar(prices: np.ndarray, row: int, rules: Rules, flags: Flags) -> Bar:
     return Bar(prices[row, OPEN], prices[row, HIGH], prices[row, LOW], prices[row, CLOSE], room)
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _carried(bars: Bars, money: np.ndarray, i: int, row: int, value: float, rules: Rules, flags: Flags) -> float:
     """Book what a position, worth its value at the last close, has paid since the row before, and return it."""
     financing = funding = 0.0
@@ -218,7 +218,7 @@ def _carried(bars: Bars, money: np.ndarray, i: int, row: int, value: float, rule
     return financing + funding
 
 
-@njit(cache=True, error_model="numpy", inline="always")
+@njit(cache=True, error_model="numpy", forceinline=True)
 def _one_bar(bars: Bars, money: np.ndarray, counts: np.ndarray, orders: Orders, rules: Rules, flags: Flags, i: int) -> None:
     """Take one account one bar on."""
     prices = bars.prices
@@ -286,7 +286,7 @@ def step_serial(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, fl
         rules: What is charged and demanded.
         flags: Which rules hold.
     """
-    advance(bars, accounts, orders, rules, flags, 0, len(orders.target))
+    advance(bars, accounts, orders, rules, flags, np.int64(0), len(orders.target))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
