@@ -20,7 +20,7 @@ each account, hence give the same bits.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit, prange
@@ -286,7 +286,9 @@ def step_serial(bars: Bars, accounts: Accounts, orders: Orders, rules: Rules, fl
         rules: What is charged and demanded.
         flags: Which rules hold.
     """
-    advance(bars, accounts, orders, rules, flags, np.int64(0), len(orders.target))
+    # A literal would be a type of its own, and the whole kernel compiled once more for it.
+    first: Any = np.int64(0)
+    advance(bars, accounts, orders, rules, flags, first, len(orders.target))
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
