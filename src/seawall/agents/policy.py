@@ -86,20 +86,16 @@ class NetworkPolicy(Remembering):
     @torch.inference_mode()
     def _preferences(self, observation: Observation) -> torch.Tensor:
         account = torch.as_tensor(observation.account).to(self.device)
-        if not self.network.state_width:
-            return self.network.logits(self._windows(_windows_once(observation)).to(self.device), account)
+        rows = observation.rows
+        if not self.network.state_width and len(rows) > 1 and (rows == rows[0]).all():
+            one = Observation(observation.market, rows[:1], observation.account[:1])
+            return self.network.logits_of_one(self._windows(one).to(self.device), account)
         windows = self._windows(observation).to(self.device)
+        if not self.network.state_width:
+            return self.network.logits(windows, account)
         memory = self.remembered(len(windows))
         actor, critic, self._memory = self.network.remember(*self.network.encode(windows), memory)
         return self.network.heads(actor, critic, account)[0]
-
-
-def _windows_once(observation: Observation) -> Observation:
-    """Return an observation of a single account where all stand at the same row, and so see the same window."""
-    rows = observation.rows
-    if len(rows) < 2 or (rows != rows[0]).any():
-        return observation
-    return Observation(observation.market, rows[:1], observation.account[:1])
 
 
 class EnsemblePolicy(RememberingMembers[NetworkPolicy]):

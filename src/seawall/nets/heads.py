@@ -116,11 +116,14 @@ class ActorCritic(nn.Module):
         return self._preferences(self.policy_head(seen)), values[..., 0]
 
     def logits(self, windows: Tensor, account: Tensor) -> Tensor:
-        """Return the preferences alone, shape (B, P); one window, shape (1, L, F), may serve all account rows."""
+        """Return the preferences alone, shape (B, P)."""
         self._refuse_forgetting()
-        seen = self.actor_encoder(windows)
-        if len(seen) < len(account):
-            seen = seen.expand(len(account), -1)
+        return self._preferences(self.policy_head(torch.cat((self.actor_encoder(windows), account), 1)))
+
+    def logits_of_one(self, window: Tensor, account: Tensor) -> Tensor:
+        """Return the preferences alone, shape (B, P), of accounts that all see one window, shape (1, L, F)."""
+        self._refuse_forgetting()
+        seen = self.actor_encoder(window).expand(len(account), -1)
         return self._preferences(self.policy_head(torch.cat((seen, account), 1)))
 
     def values(self, windows: Tensor, account: Tensor) -> Tensor:
