@@ -68,7 +68,8 @@ def check_recipe(
     made = _first(recipe, featured(_with_fewer_bars(recipe, n_bars), data_root), n_bars)
     world = World.of(made.bars, seed)
     judgements: list[Judgement] = []
-    for name, judge in zip(PARTS, (_features, _scaler, _split, _reward, partial(_decisions, run)), strict=True):
+    decisions = _decisions if run is None else partial(_decisions, run=run)
+    for name, judge in zip(PARTS, (_features, _scaler, _split, _reward, decisions), strict=True):
         judgements.append(judge(recipe, made, world))
         done(name)
     return judgements
@@ -152,7 +153,7 @@ def _reward(recipe: Recipe, made: Featured, world: World) -> Judgement:
     return replace(found, advice=(*found.advice, *([said] if horizon else [])))
 
 
-def _decisions(run: RunFolder | None, recipe: Recipe, made: Featured, world: World) -> Judgement:
+def _decisions(recipe: Recipe, made: Featured, world: World, run: RunFolder | None = None) -> Judgement:
     """Let untrained networks decide up to a bar, with one future and with another."""
     scaler = made.scaler(recipe.features.scaling)
     start = made.warmup + recipe.environment.window
