@@ -50,18 +50,19 @@ def drawing(ladder: Sequence[Mapping[str, Any]]) -> str:
     """Return the SVG of a self-test's table."""
     drawn = [row for row in ladder if row["mean_share"] is not None and not row["control"]]
     rungs = list(dict.fromkeys(row["rung"] for row in drawn))
+    strengths = [each for each in STRENGTHS if any(row["strength"] == each for row in drawn)]
     agents = list(dict.fromkeys(row["agent"] for row in drawn))
     marks = [
         f'<text x="{LEFT + 90 * number}" y="20" class="title" style="fill:{COLOURS.get(agent, "#8a8f98")}">&#9632; {agent}</text>'
         for number, agent in enumerate(agents)
     ]
     for down, rung in enumerate(rungs):
-        for across, strength in enumerate(STRENGTHS):
+        for across, strength in enumerate(strengths):
             rows = [row for row in drawn if (row["rung"], row["strength"]) == (rung, strength)]
             if rows:
                 x, y = LEFT + across * (WIDTH + GAP_X + 22), TOP + down * (HEIGHT + GAP_Y)
                 marks += panel(rows, x, y, f"{rung}, {strength}")
-    width, height = LEFT + 3 * (WIDTH + GAP_X + 22), TOP + len(rungs) * (HEIGHT + GAP_Y)
+    width, height = LEFT + len(strengths) * (WIDTH + GAP_X + 22), TOP + len(rungs) * (HEIGHT + GAP_Y)
     style = "<style>text{font:11px sans-serif;fill:#59616b}.title{font-size:12px;font-weight:bold}</style>"
     ground = f'<rect width="{width}" height="{height}" fill="#fff"/>'
     inside = "\n".join([style, ground, *marks])
