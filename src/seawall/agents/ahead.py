@@ -70,8 +70,7 @@ class Ahead:
         self._owner = np.array([account for account, each in enumerate(lineup) for _ in each], dtype=np.int64)
         self._member = np.array([places[id(member)] for each in lineup for member in each], dtype=np.int64)
         self._weights = np.stack([_account_weights(member) for member in members])
-        most = max(len(each) for each in lineup) if votes else 0
-        self._votes = np.empty((len(lineup), most), dtype=np.int64)
+        self._n_votes = max(len(each) for each in lineup) if votes else 0
         self._call: Any = None
         self._known = np.stack([_known(member, market, rows) for member in members], axis=1)
 
@@ -84,25 +83,25 @@ class Ahead:
         del deterministic
         rows = observation.rows
         actions, sure = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.bool_)
+        votes = np.empty((len(rows), self._n_votes), dtype=np.int64)
         account = np.ascontiguousarray(observation.account, dtype=np.float32)
-        out = (actions, sure, self._votes)
-        parts = (rows - self._first, account, self._known, self._weights, (self._owner, self._member), out)
+        lineup, out = (self._owner, self._member), (actions, sure, votes)
+        parts = (rows - self._first, account, self._known, self._weights, lineup, out)
         if self._call is None:
             self._call = ready_call(_choose, parts)
         self._call(*parts)
         if not sure.all():
-            self._ask_themselves(np.flatnonzero(~sure).tolist(), observation, actions)
-        return actions, {VOTES: self._votes.copy()} if self._votes.shape[1] else {}
+            self._ask_themselves(np.flatnonzero(~sure).tolist(), observation, actions, votes)
+        return actions, {VOTES: votes} if self._n_votes else {}
 
-    def _ask_themselves(self, accounts: list[int], observation: Observation, actions: np.ndarray) -> None:
+    def _ask_themselves(self, accounts: list[int], observation: Observation, actions: np.ndarray, votes: np.ndarray) -> None:
         """Let the policies of some accounts decide, each with its one window."""
         for i in accounts:
             alone = Observation(observation.market, observation.rows[i : i + 1], observation.account[i : i + 1])
             chosen, told = self._policies[i].act(alone)
-            actions[i] = chosen[0]
-            if self._votes.shape[1]:
-                votes = told[VOTES][0] if VOTES in told else chosen
-                self._votes[i, : len(votes)], self._votes[i, len(votes) :] = votes, chosen[0]
+            actions[i] = votes[i] = chosen[0]
+            if self._n_votes and VOTES in told:
+                votes[i, : told[VOTES].shape[1]] = told[VOTES][0]
 
 
 def _members(policy: Policy) -> tuple[NetworkPolicy, ...]:

@@ -8,7 +8,7 @@ with that state in its account row so sees the columns that it knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -185,7 +185,7 @@ def walk_policies(
         InvariantError: As `walk`.
     """
     named = list(policies.items())
-    size = _side_by_side(len(course.rows) * len(variants)) if all(can_be_walked_ahead(policy) for _, policy in named) else 1
+    size = max(1, _MOST_BARS // (len(course.rows) * len(variants))) if walk_side_by_side(policies.values()) else 1
     found: dict[str, dict[str, Ledger]] = {}
     for first in range(0, len(named), size):
         group = dict(named[first : first + size])
@@ -199,9 +199,9 @@ def walk_policies(
     return found
 
 
-def _side_by_side(bars: int) -> int:
-    """Return how many policies are walked side by side, whose records of so many bars each must be held in memory."""
-    return max(1, _MOST_BARS // bars)
+def walk_side_by_side(policies: Iterable[Policy]) -> bool:
+    """Say whether `walk_policies` walks some policies side by side, and not in turn."""
+    return all(can_be_walked_ahead(policy) for policy in policies)
 
 
 def _walked(

@@ -15,7 +15,7 @@ AGREE, DISAGREE = 0.6, 0.3
 """Kendall's tau between seeds from which they are said to agree, and below which to disagree."""
 RESEMBLES = 0.5
 """Rank correlation with an untrained network from which a ranking is said to resemble that of one."""
-_SHOWN_DIGITS = 2
+SHOWN_DIGITS = 2
 """Bounds hold for figures as they are shown, so that no 0.50 is called below 0.5."""
 _NOTHING = 1e-12
 
@@ -88,7 +88,7 @@ def agreement(sizes: Sequence[np.ndarray]) -> dict[str, Any]:
     if not taus:
         return {"tau": None, "top": None, "pairs": 0, "level": "unknown"}
     tau = float(np.mean(taus))
-    shown = round(tau, _SHOWN_DIGITS)
+    shown = round(tau, SHOWN_DIGITS)
     level = "agree" if shown >= AGREE else "disagree" if shown < DISAGREE else "partly"
     return {"tau": tau, "top": float(np.mean([_common(*pair) for pair in pairs])), "pairs": len(pairs), "level": level}
 
@@ -110,7 +110,7 @@ def against_untrained(trained: Mapping[int, np.ndarray], untrained: Mapping[int,
     each = {seed: correlation(size, untrained[seed]) for seed, size in trained.items()}
     found = [value for value in each.values() if value is not None]
     mean = float(np.mean(found)) if found else None
-    level = "unknown" if mean is None else "resembles" if round(mean, _SHOWN_DIGITS) >= RESEMBLES else "differs"
+    level = "unknown" if mean is None else "resembles" if round(mean, SHOWN_DIGITS) >= RESEMBLES else "differs"
     return {"spearman": mean, "seeds": {str(seed): value for seed, value in each.items()}, "level": level}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from seawall.evaluation.explain import SHOWN_DIGITS
 from seawall.evaluation.phrases import share, two_digits
 
 METHOD_TITLES = {"ig": "integrated gradients", "occlusion": "occlusion"}
@@ -32,7 +33,11 @@ def findings(document: Mapping[str, Any]) -> list[str]:
     words += [_seeds(found["agreement"], len(document["seeds"])), _untrained(document["untrained"])]
     if document["methods_agree"] is not None:
         rank = document["methods_agree"]
-        alike = "rank the inputs alike" if round(rank, 2) >= _ALIKE else "rank the inputs differently: what one shows is not robust"
+        alike = (
+            "rank the inputs alike"
+            if round(rank, SHOWN_DIGITS) >= _ALIKE
+            else "rank the inputs differently: what one shows is not robust"
+        )
         words.append(f"Integrated gradients and occlusion {alike} (Spearman's rank correlation {two_digits(rank)})")
     if document["completeness"] is not None:
         words.append(_completeness(document["completeness"]))

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from seawall import __version__
-from seawall.agents.ahead import can_be_walked_ahead
 from seawall.agents.bundle import read_manifest
 from seawall.core.bars import from_milliseconds
 from seawall.core.errors import ConfigError
@@ -20,7 +19,7 @@ from seawall.core.market import RowRange
 from seawall.core.protocols import Guard, Policy
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
 from seawall.evaluation.ablation_page import render_ablation
-from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk_ranges
+from seawall.evaluation.ablation_walk import NO_GUARD, Course, Variant, variants_of, walk_ranges, walk_side_by_side
 from seawall.evaluation.ledger import Ledgers
 from seawall.guards.contradictions import refuse_contradictions
 from seawall.guards.registry import GUARDS, guard
@@ -168,7 +167,7 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     folder = ablation.folder()
     files = {name: folder / f"{name.replace(' ', '-')}.parquet" for name in policies_of(opened)}
     waiting = {name: str(path) for name, path in files.items() if not path.is_file()}
-    groups = groups_of(waiting, together=can_walk_together(opened))
+    groups = groups_of(waiting, together=walk_side_by_side(policies_of(opened).values()))
     workers = min(worker_count(opened.recipe), max(1, len(groups)))
     fan_out(
         walk_group,
@@ -183,11 +182,6 @@ def ablate(ablation: Ablation, on_progress: Callable[[str, int, int], Any]) -> d
     write_json(folder / "ablation.json", document)
     page = render_ablation(document, folder / "index.html")
     return {**document, "files": {"folder": str(folder), "table": str(folder / "ablation.json"), "page": str(page)}}
-
-
-def can_walk_together(opened: OpenedCase) -> bool:
-    """Say whether the policies of a case are walked side by side in one process, and not each alone."""
-    return all(can_be_walked_ahead(policy) for policy in policies_of(opened).values())
 
 
 def groups_of(waiting: Mapping[str, str], *, together: bool) -> list[dict[str, str]]:

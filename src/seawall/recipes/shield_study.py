@@ -16,11 +16,11 @@ from seawall.core.files import digest, read_json, write_json
 from seawall.core.market import RowRange
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.ablation import ENSEMBLE, ablation_rows, findings
-from seawall.evaluation.ablation_walk import walk_policies
+from seawall.evaluation.ablation_walk import walk_policies, walk_side_by_side
 from seawall.evaluation.ledger import Ledgers
 from seawall.evaluation.shield import across_runs, headline, told_across_runs, told_of_settings
 from seawall.evaluation.shield_page import render_shield
-from seawall.recipes.ablation import can_walk_together, course_of, facts_of, groups_of, policies_of, told_names, walk_group
+from seawall.recipes.ablation import course_of, facts_of, groups_of, policies_of, told_names, walk_group
 from seawall.recipes.experiment import load_run_recipe, worker_count
 from seawall.recipes.families import is_portfolio_run
 from seawall.recipes.files import SMURF
@@ -172,7 +172,7 @@ def _cell(study: Study, opened: OpenedCase, run: RunFolder, fee: float, root: Pa
         _described(place, made.may_block_exit) for place, made in zip(shield.places, shield.guards(opened.parts), strict=True)
     ]
     facts = {**facts_of(case, opened), "costs": case.recipe().costs.model_dump(), "guards": guards}
-    return Cell(shield, fee, facts, files, left_out, can_walk_together(opened))
+    return Cell(shield, fee, facts, files, left_out, walk_side_by_side(policies_of(opened).values()))
 
 
 def _described(place: Place, may_block_exit: bool) -> dict[str, Any]:

@@ -34,7 +34,12 @@ def ready_call(function: Any, arguments: tuple[Any, ...]) -> Any:
     Args:
         function: What is decorated with numba's njit.
         arguments: Arguments such as it will be called with.
+
+    Returns:
+        The compiled function; the function as it was written where ``NUMBA_DISABLE_JIT`` leaves all of them uncompiled.
     """
+    if cast("Any", numba).config.DISABLE_JIT:
+        return function
     types = tuple(cast("Any", numba).typeof(argument) for argument in arguments)
     if types not in function.overloads:
         with _alone(function):

@@ -123,8 +123,7 @@ class Simulator:
         self.reward = Reward(self.params.reward, market, n, 2.0 * costs.rate)
         bounds, limit = np.array(market.starts, dtype=np.int64), self.params.max_exposure
         ground = episodes.Ground(self._bars.prices, bounds, limit, *self.reward.remembered)
-        opening = ready_call(episodes.open_episodes, EpisodeStarts.arguments(ground, self._accounts))
-        self._starts = EpisodeStarts(opening, ground, self._accounts, self.params.initial_equity)
+        self._starts = EpisodeStarts(ground, self._accounts, self.params.initial_equity)
         self._call: Any = None
         self._refusal: Any = None
         self.episode[:] = -1

@@ -6,11 +6,10 @@ checked, and the accounts opened, in one compiled call.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from seawall.core.errors import ConfigError, InvariantError
+from seawall.simulator.compiled import ready_call
 from seawall.simulator.kernel import episodes
 from seawall.simulator.kernel.episodes import Ground
 from seawall.simulator.kernel.layout import Accounts
@@ -19,21 +18,17 @@ from seawall.simulator.kernel.layout import Accounts
 class EpisodeStarts:
     """Opens episodes of the accounts of a simulator."""
 
-    def __init__(self, call: Any, ground: Ground, accounts: Accounts, equity: float) -> None:
-        """Take what is called and written to.
+    def __init__(self, ground: Ground, accounts: Accounts, equity: float) -> None:
+        """Take what is written to, and make the call ready.
 
         Args:
-            call: `kernel.episodes.open_episodes`, ready to be called with `arguments`.
             ground: Where episodes may be, and what is cleared for them.
             accounts: The accounts.
             equity: What an episode starts with.
         """
-        self._call, self._ground, self._accounts, self._equity = call, ground, accounts, equity
-
-    @staticmethod
-    def arguments(ground: Ground, accounts: Accounts) -> tuple[Any, ...]:
-        """Return arguments of the types that the call takes, for no episode at all."""
-        return ground, accounts, np.zeros(0, dtype=np.int64), np.zeros((2, 0), dtype=np.int64), np.zeros((5, 0))
+        self._ground, self._accounts, self._equity = ground, accounts, equity
+        nobody = np.zeros(0, dtype=np.int64), np.zeros((2, 0), dtype=np.int64), np.zeros((5, 0))
+        self._call = ready_call(episodes.open_episodes, (ground, accounts, *nobody))
 
     def open(
         self,
@@ -58,21 +53,14 @@ class EpisodeStarts:
         start[0], start[1] = 0.0 if start_target is None else start_target, self._equity
         if factors is not None:
             start[2:] = factors
-        code = self._call(self._ground, self._accounts, places, rows, start)
+        code, wrong = self._call(self._ground, self._accounts, places, rows, start)
         if code == episodes.BAD_ROWS:
-            self._refuse_rows(rows)
+            bounds = self._ground.bounds
+            raise ConfigError(
+                f"episode of rows {rows[0, wrong]}..{rows[1, wrong] - 1} cannot be simulated; allowed: at least two rows, all "
+                f"within one of the series that start at rows {bounds[:-1].tolist()} and end before row {bounds[-1]}"
+            )
         if code == episodes.BAD_EXPOSURE:
             limit = self._ground.limit
             raise InvariantError(f"start targets {start[0].tolist()} are not all allowed; allowed: {-limit} to {limit}")
         return places, start[0]
-
-    def _refuse_rows(self, rows: np.ndarray) -> None:
-        """Name the first episode that does not fit into one series."""
-        bounds = self._ground.bounds
-        for start, stop in rows.T:
-            series = int((bounds <= start).sum())
-            if not 1 <= series < len(bounds) or stop > bounds[series] or stop < start + 2:
-                raise ConfigError(
-                    f"episode of rows {start}..{stop - 1} cannot be simulated; allowed: at least two rows, all within one of the "
-                    f"series that start at rows {bounds[:-1].tolist()} and end before row {bounds[-1]}"
-                )

@@ -80,7 +80,7 @@ def _fits(bounds: np.ndarray, first: int, end: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def open_episodes(ground: Ground, accounts: Accounts, indices: np.ndarray, rows: np.ndarray, start: np.ndarray) -> int:
+def open_episodes(ground: Ground, accounts: Accounts, indices: np.ndarray, rows: np.ndarray, start: np.ndarray) -> tuple[int, int]:
     """Start a new episode in some accounts: fresh equity, flat, or holding a target at the close of the start row.
 
     Args:
@@ -92,14 +92,14 @@ def open_episodes(ground: Ground, accounts: Accounts, indices: np.ndarray, rows:
             float64, shape (5, K).
 
     Returns:
-        One of the codes above; where it is not `OPENED`, no account has changed.
+        One of the codes above, and the first episode that it is about; where it is not `OPENED`, no account has changed.
     """
     for k in range(len(indices)):
         if not _fits(ground.bounds, rows[0, k], rows[1, k]):
-            return BAD_ROWS
+            return BAD_ROWS, k
     for k in range(len(indices)):
         if not abs(start[0, k]) <= ground.limit:
-            return BAD_EXPOSURE
+            return BAD_EXPOSURE, k
     money, counts, memory, ages = accounts.money, accounts.counts, ground.memory, ground.ages
     for k in range(len(indices)):
         i = indices[k]
@@ -121,4 +121,4 @@ def open_episodes(ground: Ground, accounts: Accounts, indices: np.ndarray, rows:
         counts[at.TERMINATED :, i] = 0
         memory[:, i] = 0.0
         ages[:, i] = 0
-    return OPENED
+    return OPENED, -1
