@@ -135,6 +135,7 @@ def test_verbs_of_single_series_say_that_it_is_a_portfolio(seawall):
     assert (refused.code, "is of a portfolio, and this is of one series" in refused.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_it_is_shown_validated_and_checked_for_leaks(seawall):
     assert seawall("show", "portfolio", "--json").json["recipe"]["agent"]["kind"] == "joint_ppo"
     assert seawall("validate", "portfolio", "agent.gama=1").code == 2

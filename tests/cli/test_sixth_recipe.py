@@ -57,6 +57,7 @@ def test_it_is_judged_only_where_its_code_is_trusted_and_opens_nothing_while_eve
     assert not ensemble[["allowed", "traded_notional"]].any(axis=None)
 
 
+@pytest.mark.slow
 def test_it_knows_nothing_too_early(trained):
     folder, _document = trained
     checked = seawall(folder, "leakcheck", RECIPE, "--plugin", PARTS, "smoke=true", "--json")

@@ -23,6 +23,7 @@ def ran(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_row_tells_the_result_beside_three_rivals_and_that_all_stages_held(ran):
     [row] = json.loads((ran / SUITE).read_text())["rows"].values()
     assert (row["ok"], row["problem"], row["leakcheck"], row["bundle"]) == (True, None, "clean", "sound")
@@ -34,6 +35,7 @@ def test_a_row_tells_the_result_beside_three_rivals_and_that_all_stages_held(ran
     assert (row["seeds"], row["verdict"]) == (2, "not judged")
 
 
+@pytest.mark.slow
 def test_the_page_leads_to_the_report_and_states_the_budget(ran):
     page = (ran / "index.html").read_text()
     [row] = json.loads((ran / SUITE).read_text())["rows"].values()
@@ -43,6 +45,7 @@ def test_the_page_leads_to_the_report_and_states_the_budget(ran):
     assert "1 of 1 cases ran" in page
 
 
+@pytest.mark.slow
 def test_a_suite_that_is_whole_is_told_again_without_any_work(ran, seawall, monkeypatch):
     monkeypatch.setattr(module, "_run_case", None)
     again = seawall("suite", "--resume", ran, "--json")

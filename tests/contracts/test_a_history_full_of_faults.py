@@ -93,7 +93,7 @@ def command(root: Path, url: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", code, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_fetch_that_is_killed_again_and_again_ends_with_the_same_bytes(tmp_path, how):
     rows = history(60_000)
     sound = pulled(rows, tmp_path / "sound", None)

@@ -72,7 +72,9 @@ def alone(policy, setting: Setting):
         pytest.param(world(volatility=0.25), id="accounts that are lost", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("gain", [1.0, 1e-4, 0.0], ids=["clear", "close", "equal"])
+@pytest.mark.parametrize(
+    "gain", [pytest.param(1.0, id="clear", marks=pytest.mark.slow), pytest.param(1e-4, id="close"), pytest.param(0.0, id="equal")]
+)
 def test_ledgers_are_those_of_single_backtests_to_the_bit(setting, gain):
     members = [policy_of(seed, gain) for seed in range(3)]
     candidates = Candidates(EnsemblePolicy(members), {7: members[0], 8: members[1], 9: members[2]})
@@ -164,7 +166,7 @@ def test_votes_are_those_of_the_ensemble_and_a_single_network_agrees_with_itself
     assert split > 50
 
 
-@pytest.mark.parametrize("gain", [1.0, 1e-4], ids=["clear", "close"])
+@pytest.mark.parametrize("gain", [pytest.param(1.0, id="clear", marks=pytest.mark.slow), pytest.param(1e-4, id="close")])
 def test_policies_before_every_choice_of_guards_have_the_ledgers_of_walks_of_their_own(gain):
     setting = world()
     guards = (NConsecutive(NConsecutiveParams(n=2, mode="veto_repeat")), Disagreement(DisagreementParams(agreement=0.9)))

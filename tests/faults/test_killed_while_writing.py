@@ -25,7 +25,9 @@ def replace(root, count):
     Store(root).import_bars(bars, report, source="listed", symbol="AAA", origin="x.csv", overwrite=True)
 
 
-@pytest.mark.parametrize(("work", "first", "second"), [(fetch, None, 45), (fetch, 20, 45), (replace, 20, 43)])
+@pytest.mark.parametrize(
+    ("work", "first", "second"), [pytest.param(fetch, None, 45, marks=pytest.mark.slow), (fetch, 20, 45), (replace, 20, 43)]
+)
 def test_what_is_stored_is_the_old_or_the_new_and_the_next_run_ends_the_work(tmp_path, work, first, second):
     wanted = bars_digest(BARS)
     points = 0

@@ -8,6 +8,11 @@ def test_yaml_is_version_1_2():
     assert parse_yaml("rate: 1e-3\nswitch: on\nday: 12:30", "x") == {"rate": 1e-3, "switch": "on", "day": "12:30"}
 
 
+def test_what_is_changed_in_one_reading_is_not_in_the_next():
+    parse_yaml("a: {b: [1]}", "x")["a"]["b"].append(2)
+    assert parse_yaml("a: {b: [1]}", "x") == {"a": {"b": [1]}}
+
+
 def test_a_key_that_stands_twice_is_refused():
     with pytest.raises(ConfigError, match=r"x is not readable YAML.*duplicate key"):
         parse_yaml("window: 12\nwindow: 24", "x")

@@ -187,6 +187,7 @@ def test_backtest_stress_ablation_and_replay_are_behind_the_same_smurf(supervise
     pd.testing.assert_frame_equal(Ledgers.read(papered.folder / "ledger.parquet").ensemble.frame, ledger.frame, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_leak_check_of_a_supervised_run_asks_the_smurf_that_the_run_keeps(supervised, smurf, folder):
     recipe, away = load_run_recipe(supervised), smurf.path.rename(folder / "away")
     try:

@@ -6,6 +6,8 @@ import difflib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -98,9 +100,15 @@ def parse_yaml(text: str, origin: str) -> Any:
         ConfigError: The text is not YAML, or a key stands twice.
     """
     try:
-        return YAML(typ="safe", pure=True).load(text)
+        return deepcopy(_parsed(text))
     except (YAMLError, RecursionError) as error:
         raise ConfigError(f"{origin} is not readable YAML: {' '.join(str(error).split())}") from error
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    """Parse a text once: a verb asks for its run's recipe dozens of times, at a third of a second each."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def dump_yaml(mapping: Mapping[str, Any]) -> str:

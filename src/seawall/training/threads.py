@@ -15,4 +15,5 @@ def use_threads(count: int) -> None:
     """
     start_threads()
     torch.set_num_threads(count)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # The same as torch.use_deterministic_algorithms, which first imports the compiler of graphs: over a second in each process.
+    torch.set_deterministic_debug_mode("warn")
