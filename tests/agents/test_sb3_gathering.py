@@ -151,6 +151,22 @@ def test_the_padding_of_sequences_is_shown_the_first_window_and_the_account_that
     assert extractor(seen)[:, 4:].tolist() == [first, first]
 
 
+def test_the_padding_of_sequences_is_warm_where_the_first_rows_of_a_market_are_not():
+    features = BARS.features.copy()
+    features[:7] = np.nan
+    bars = dataclasses.replace(BARS, features=features, ready=(7,))
+    seen = {"row": torch.tensor([[0.0, 0.0], [0.0, 11.0]]), "account": torch.zeros(2, 4)}
+    first, own = bars.features[7:11].ravel().tolist(), bars.features[8:12].ravel().tolist()
+    extractor = GatheringExtractor(face("index").observation_space, FeatureSource(bars), WINDOW)
+    assert extractor(seen)[:, 4:].tolist() == [first, own]
+
+    model = RecurrentPPO(
+        "MultiInputLstmPolicy", face("index", bars=bars), policy_kwargs=gathering(bars), seed=1, device="cpu", **ON_POLICY
+    )
+    model.learn(320)  # twelve episodes end within these steps, so that sequences of several lengths are padded
+    assert all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters())
+
+
 def test_rows_beyond_what_one_float32_holds_are_gathered_exactly():
     features = torch.zeros(2**24 + 64, 1)
     features[2**24 + 1], features[2**24 + 3] = 1.0, 3.0

@@ -30,11 +30,12 @@ class FeatureSource:
     Attributes:
         names: Names of the F columns.
         features: Shape (T, F), float32; no rows where the source was loaded with a model.
+        ready: First row whose features are all known; those before it may be NaN.
     """
 
     def __init__(self, market: Market) -> None:
         """Take the features of a market; nothing is copied."""
-        self.names = market.feature_names
+        self.names, self.ready = market.feature_names, market.ready[0]
         self.features = feature_tensor(market.features)
 
     @classmethod
@@ -50,7 +51,7 @@ class FeatureSource:
 
     def __setstate__(self, saved: dict[str, Any]) -> None:
         """Take back what was saved, without any features."""
-        self.names = saved["names"]
+        self.names, self.ready = saved["names"], 0
         self.features = torch.empty((0, len(self.names)))
 
     def __repr__(self) -> str:
@@ -87,6 +88,7 @@ class GatheringExtractor(BaseFeaturesExtractor):
         network = nn.Flatten() if encoder is None else encoder(window, n_columns)
         super().__init__(observation_space, n_account + _width(network, window, n_columns))
         self.window, self.names, self.encoder = window, source.names, network
+        self.ready = source.ready
         self.register_buffer("features", source.features, persistent=False)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
@@ -98,8 +100,9 @@ class GatheringExtractor(BaseFeaturesExtractor):
         if not len(self.features):
             raise ConfigError("the model was loaded without the features of a market; call gather_from(model, market) first")
         parts = observations["row"].long()
-        # Recurrent agents pad sequences with zeros, and ignore what comes of them: row 0 is shown the first whole window.
-        rows = (parts[:, 0] * ROW_BASE + parts[:, 1]).clamp_min(self.window - 1)
+        # Recurrent agents pad sequences with zeros, and ignore what comes of them: row 0 is shown the first whole window. It must
+        # be warm, for a NaN is not ignored: times a slope of 0 it makes the whole gradient NaN.
+        rows = (parts[:, 0] * ROW_BASE + parts[:, 1]).clamp_min(self.ready + self.window - 1)
         windows = WindowGatherer(self.features, self.window)(rows)
         return self.join(windows, observations["account"])
 
@@ -137,3 +140,4 @@ def gather_from(model: BaseAlgorithm, market: Market) -> None:
                 f"the market has the features {list(market.feature_names)}; the model was trained on {list(extractor.names)}"
             )
         extractor.features = feature_tensor(np.asarray(market.features), model.device)
+        extractor.ready = market.ready[0]
