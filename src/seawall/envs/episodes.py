@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,34 @@ from seawall.core.errors import ConfigError
 from seawall.core.market import Market, RowRange
 
 StartMode = Literal["random", "sequential", "first", "grid"]
+_PAST_SEEDS = 2**63
+
+
+def as_ranges(rows: RowRange | Sequence[RowRange]) -> list[RowRange]:
+    """Return one range or several as a list.
+
+    Raises:
+        ConfigError: They are something else, or none.
+    """
+    given: Any = rows
+    ranges: list[Any] = [given] if isinstance(given, RowRange) else list(given) if isinstance(given, Sequence) else [given]
+    if not ranges:
+        raise ConfigError("no rows were given to the environment; allowed: at least one range")
+    if not all(isinstance(each, RowRange) for each in ranges):
+        raise ConfigError(f"rows of the environment are {given!r}; allowed: a range as in RowRange(0, 500), or several in a list")
+    return ranges
+
+
+def checked_seed(seed: int) -> int:
+    """Return the seed of an environment.
+
+    Raises:
+        ConfigError: It is no whole number, below 0 or too large.
+    """
+    given: Any = seed
+    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or not 0 <= given < _PAST_SEEDS:
+        raise ConfigError(f"the seed of the environment is {given!r}; allowed: a whole number from 0 to {_PAST_SEEDS - 1}")
+    return int(given)
 
 
 def decision_range(market: Market, rows: RowRange, window: int) -> RowRange:
@@ -63,17 +91,17 @@ class Episodes:
     grid: int = 1
 
     @classmethod
-    def plan(cls, market: Market, ranges: Sequence[RowRange], window: int, bars: int, mode: StartMode, grid: int = 1) -> Episodes:
-        """Check the ranges against a market and plan their episodes.
+    def plan(
+        cls, market: Market, rows: RowRange | Sequence[RowRange], window: int, bars: int, mode: StartMode, grid: int = 1
+    ) -> Episodes:
+        """Check one range or several against a market and plan their episodes.
 
         Raises:
             ConfigError: There is no range, or one leaves its series or is too short.
         """
-        if not ranges:
-            raise ConfigError("no rows were given to the environment; allowed: at least one range")
-        usable = [decision_range(market, rows, window) for rows in ranges]
-        first = np.array([rows.start for rows in usable], dtype=np.int64)
-        return cls(first, np.array([rows.stop for rows in usable], dtype=np.int64), bars, mode, grid)
+        usable = [decision_range(market, each, window) for each in as_ranges(rows)]
+        first = np.array([each.start for each in usable], dtype=np.int64)
+        return cls(first, np.array([each.stop for each in usable], dtype=np.int64), bars, mode, grid)
 
     def rows(self, key: int, environments: np.ndarray, episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the first row and one past the last row of some episodes.

@@ -14,6 +14,7 @@ from seawall.envs.portfolio_params import PortfolioEnvironmentParams
 from seawall.envs.portfolio_picture import History, picture, sentence
 from seawall.envs.portfolio_vector import PortfolioVectorEnv
 from seawall.market.panel import Panel
+from seawall.simulator.actions.numbering import as_array
 
 PORTFOLIO_ID = "seawall/Portfolio-v0"
 
@@ -89,7 +90,7 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         Raises:
             InvariantError: The scheme does not allow the action, or `reset` was never called.
         """
-        reward, terminated, truncated = self.batch.advance(np.asarray(action)[None])
+        reward, terminated, truncated = self.batch.advance(as_array([action]))
         return self._observe(), float(reward[0]), bool(terminated[0]), bool(truncated[0]), self._details()
 
     def render(self) -> Any:

@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import RowRange
 from seawall.core.seeding import derived_seed
-from seawall.envs.episodes import Episodes
+from seawall.envs.episodes import Episodes, as_ranges, checked_seed
 from seawall.envs.portfolio_params import PortfolioEnvironmentParams
 from seawall.envs.same_step import SameStepVectorEnv
 from seawall.envs.simplex import Simplex
@@ -25,6 +25,7 @@ from seawall.market.panel import Panel
 from seawall.simulator.actions.weights import weight_scheme
 from seawall.simulator.portfolio.accounts import account_layout
 from seawall.simulator.portfolio.simulator import PortfolioSimulator, PortfolioStep
+from seawall.simulator.settings import checked_count
 from seawall.simulator.windows import WindowCopier
 
 SOFTMAX_RANGE = 5.0
@@ -98,6 +99,7 @@ class PortfolioVectorEnv(SameStepVectorEnv):
             DataError: Features have another shape, or one is not finite from the first warmed-up row on.
         """
         self.params = params if params is not None else PortfolioEnvironmentParams()
+        n = checked_count(n, "vector environment")
         self.panel, self.features, self.num_envs = panel, features, n
         if features is None and self.params.observation == "window":
             raise ConfigError(
@@ -132,7 +134,7 @@ class PortfolioVectorEnv(SameStepVectorEnv):
 
     def _take_seed(self, seed: int) -> None:
         """Key the random stream by a seed and count episodes from 0 again."""
-        self._seed = seed
+        self._seed = checked_seed(seed)
         self._row_key = derived_seed(seed, "episode rows")
         self.simulator.episode[:] = -1
 
@@ -209,9 +211,7 @@ def plan_episodes(panel: Panel, rows: RowRange | Sequence[RowRange], ready: int,
     Raises:
         ConfigError: There is no range, or one leaves the panel or holds no decision.
     """
-    ranges = [rows] if isinstance(rows, RowRange) else list(rows)
-    if not ranges:
-        raise ConfigError("no rows were given to the environment; allowed: at least one range")
+    ranges = as_ranges(rows)
     first: list[int] = []
     for each in ranges:
         start = max(each.start, ready + params.window - 1)

@@ -14,6 +14,7 @@ from seawall.core.protocols import ActionScheme
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.trail import Trail, describe
 from seawall.envs.vector import TradingVectorEnv
+from seawall.simulator.actions.numbering import as_array
 from seawall.simulator.desk import Guards
 from seawall.simulator.kernel.episodes import ALLOWED
 from seawall.simulator.single import SingleStepper
@@ -106,13 +107,13 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             InvariantError: The action is not in the numbering, or `reset` was never called.
         """
         stepper = self._stepper
-        if stepper is not None and isinstance(action, (int, np.integer)) and 0 <= action < stepper.n_actions:
+        if stepper is not None and _is_number(action) and 0 <= action < stepper.n_actions:
             code, earned, terminated, truncated, account = stepper.step(int(action))
             if code == ALLOWED:
                 details = {"illegal_moves": int(self.batch.desk.illegal_moves[0]), "reward_terms": {"log_return": earned}}
                 return self._seen(account), earned, terminated, truncated, details
         # What the short way does not understand is told apart, or refused, by the long one.
-        reward, terminated, truncated = self.batch.advance(np.array([action]))
+        reward, terminated, truncated = self.batch.advance(as_array([action]))
         if self._trail is not None:
             self._trail.note()
         details = {"illegal_moves": int(self.batch.desk.illegal_moves[0]), "reward_terms": self.batch.simulator.reward.told(0)}
@@ -151,6 +152,11 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
 
     def _observe(self) -> dict[str, np.ndarray]:
         return {name: np.asarray(block[0]) for name, block in self.batch.observe().items()}
+
+
+def _is_number(action: Any) -> bool:
+    """Say whether an action is a whole number; what is true or false is none."""
+    return isinstance(action, (int, np.integer)) and not isinstance(action, bool)
 
 
 if ENVIRONMENT_ID not in gymnasium.registry:

@@ -19,12 +19,13 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme
 from seawall.core.seeding import derived_seed
-from seawall.envs.episodes import Episodes
+from seawall.envs.episodes import Episodes, checked_seed
 from seawall.envs.params import EnvironmentParams
 from seawall.envs.same_step import SameStepVectorEnv
 from seawall.simulator.costs.factors import cost_factors
 from seawall.simulator.desk import Decision, Desk, Guards
 from seawall.simulator.observe import AccountObserver
+from seawall.simulator.settings import checked_count
 from seawall.simulator.simulator import Simulator, StepResult
 from seawall.simulator.tally import AccountTally
 from seawall.simulator.windows import WindowCopier
@@ -77,18 +78,19 @@ class TradingVectorEnv(SameStepVectorEnv):
             seed: Seed of the episodes, at least 0, until `reset` is given another.
 
         Raises:
-            ConfigError: A range is too short or leaves its series, or an exposure level exceeds the largest allowed.
+            ConfigError: A range is too short or leaves its series, an exposure level exceeds the largest allowed, or the number
+                of environments or the seed is no such number.
+            DataError: A feature that a decision sees is not finite, or a price no positive number.
         """
         self.params = params if params is not None else EnvironmentParams()
         self.market = market
-        self.num_envs = n
+        self.num_envs = n = checked_count(n, "vector environment")
         limit = self.params.simulator.max_exposure
         if max(abs(level) for level in scheme.levels) > limit:
             raise ConfigError(f"scheme {scheme.name!r} asks for exposures {scheme.levels}; allowed: {-limit} to {limit}")
-        ranges = [rows] if isinstance(rows, RowRange) else list(rows)
-        self.episodes = Episodes.plan(
-            market, ranges, self.params.window, self.params.episode_bars, self.params.start, self.params.grid_bars
-        )
+        shown = self.params
+        self.episodes = Episodes.plan(market, rows, shown.window, shown.episode_bars, shown.start, shown.grid_bars)
+        _refuse_gaps(market, self.episodes, shown.window)
         self.simulator = Simulator(market, n, self.params.costs, self.params.simulator, terms=scheme.carries_terms)
         self.desk = Desk(scheme, guards, n, show_guards=self.params.guard_columns)
         self.decision: Decision | None = None
@@ -116,7 +118,7 @@ class TradingVectorEnv(SameStepVectorEnv):
 
     def _take_seed(self, seed: int) -> None:
         """Key the random streams by a seed and count episodes from 0 again."""
-        self._seed = seed
+        self._seed = checked_seed(seed)
         self._row_key = derived_seed(seed, "episode rows")
         self._exposure_key = derived_seed(seed, "episode start exposure")
         self._cost_key = derived_seed(seed, "episode costs")
@@ -199,3 +201,16 @@ class TradingVectorEnv(SameStepVectorEnv):
         self.desk.restore(saved["guards"])
         if self._tally is not None:
             self._tally.load(saved)
+
+
+def _refuse_gaps(market: Market, episodes: Episodes, window: int) -> None:
+    """Refuse features that are not finite in rows that decisions see."""
+    for first, stop in zip(episodes.first.tolist(), episodes.stop.tolist(), strict=True):
+        seen = market.features[first - window + 1 : stop]
+        finite = np.isfinite(seen)
+        if not finite.all():
+            row, column = (int(place) for place in np.argwhere(~finite)[0])
+            raise DataError(
+                f"feature {market.feature_names[column]!r} is {seen[row, column]} at row {first - window + 1 + row} of the market; "
+                "allowed: finite numbers in every row that a decision sees"
+            )

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from seawall.core.bars import CLOSE, VOLUME
+from seawall.core.bars import CLOSE, HIGH, LOW, VOLUME
 from seawall.core.errors import DataError
 from seawall.core.market import Market
 from seawall.core.timeframe import Timeframe
@@ -93,7 +93,8 @@ def bars_of(market: Market, costs: CostParams, params: SimulatorParams, flags: F
     """Return the market as the kernel reads it; blocks of rules that are left out are empty.
 
     Raises:
-        DataError: A price is not a positive, finite number, or a volume that orders take a share of is negative or none.
+        DataError: A price is not a positive, finite number, a high is below its low, or a volume that orders take a share of is
+            negative or none.
     """
     prices = _checked_prices(market, volumes=params.orders.participation is not None)
     none = np.zeros(0)
@@ -170,6 +171,13 @@ def _checked_prices(market: Market, *, volumes: bool) -> np.ndarray:
     if impossible.any():
         row = int(np.flatnonzero(impossible)[0]) // money.shape[1]
         raise DataError(f"row {row} of the market has prices {money[row].tolist()}; allowed: positive, finite numbers")
+    upside_down = prices[:, HIGH] < prices[:, LOW]
+    if upside_down.any():
+        row = int(np.argmax(upside_down))
+        raise DataError(
+            f"row {row} of the market has high {prices[row, HIGH]} below low {prices[row, LOW]}; "
+            "allowed: a high that is not below it"
+        )
     bad = ~(prices[:, VOLUME] >= 0.0) & volumes
     if bad.any():
         row = int(np.argmax(bad))

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, cast
 
+import numpy as np
 from pydantic import Field, field_validator, model_validator
 
+from seawall.core.errors import ConfigError
 from seawall.core.params import Params, as_value_error
 from seawall.market.hours.calendars import calendar
 from seawall.market.hours.sessions import trading_window
 from seawall.market.hours.specs import MarketSpec
 from seawall.simulator.rewards.params import RewardParams
 
-_PER_BPS = 1e-4
+
+def checked_count(n: Any, what: str) -> int:
+    """Return a number of accounts.
+
+    Args:
+        n: As it was given.
+        what: Of which they are, for the message.
+
+    Raises:
+        ConfigError: It is no whole number, or below 1.
+    """
+    whole = isinstance(n, (int, np.integer)) and not isinstance(n, bool)
+    count = int(cast("Any", n)) if whole else 0
+    if count < 1:
+        raise ConfigError(f"a {what} of {n!r} accounts was asked for; allowed: a whole number, at least 1")
+    return count
 
 
 class OrderParams(Params):

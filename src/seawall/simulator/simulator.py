@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from seawall.core.errors import ConfigError, DataError, InvariantError
+from seawall.core.errors import DataError, InvariantError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import Holding, OrderTerms
 from seawall.simulator import accounts, judged
@@ -22,7 +22,7 @@ from seawall.simulator.rewards import layout as reward_layout
 from seawall.simulator.rewards.layout import Judging, Numbers
 from seawall.simulator.rewards.reward import Reward
 from seawall.simulator.rules import bars_of, flags_of, rules_of
-from seawall.simulator.settings import SimulatorParams
+from seawall.simulator.settings import SimulatorParams, checked_count
 from seawall.simulator.starts import EpisodeStarts
 
 PARALLEL_FROM = 2_048
@@ -99,13 +99,11 @@ class Simulator:
             terms: Whether orders carry their own limit, take-profit and stop-loss; those of `params` are not read then.
 
         Raises:
-            ConfigError: `n` is below 1.
+            ConfigError: `n` is no whole number, or below 1.
             DataError: A price is not a positive number, or a volume that is needed is none.
         """
-        if n < 1:
-            raise ConfigError(f"a simulator of {n} accounts was asked for; allowed: at least 1")
         self.market = market
-        self.n = n
+        self.n = n = checked_count(n, "simulator")
         self.costs = costs
         self.params = params if params is not None else SimulatorParams()
         self._threads = min(self.params.threads, numba.get_num_threads()) if n >= PARALLEL_FROM else 1

@@ -39,7 +39,7 @@ class ContinuousScheme(ExposureScheme):
         Raises:
             InvariantError: An action is no number from −1 to 1.
         """
-        target = self._rule(checked_numbers(actions, self._name), current, self.levels[0])
+        target = self._rule(checked_numbers(actions, len(current), self._name), current, self.levels[0])
         return Intent(target, np.sign(target - current).astype(np.int8))
 
 

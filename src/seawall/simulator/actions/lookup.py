@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from seawall.core.protocols import ActionTable, Intent
+from seawall.simulator.actions.numbering import as_array
 from seawall.simulator.compiled import ready_call
 
 _ALL_KNOWN = -1
@@ -54,7 +55,7 @@ class Lookup:
             actions: Whole numbers in the scheme's numbering, shape (N,).
             current: Target exposure now in force, float64, shape (N,).
         """
-        given = np.asarray(actions)
+        given = as_array(actions)
         if given.dtype.kind not in "iu" or given.shape != (self._n,) or given.dtype == np.uint64:
             return None
         arguments = self._arguments(np.ascontiguousarray(given, dtype=np.int64), np.ascontiguousarray(current))

@@ -57,7 +57,7 @@ class Moves(ExposureScheme):
         Raises:
             InvariantError: An action is not a whole number or not in the numbering.
         """
-        given = checked_actions(actions, self._names, self._name)
+        given = checked_actions(actions, len(current), self._names, self._name)
         legal = self.action_mask(current)[np.arange(len(given)), given]
         asked = np.array([0.0, 1.0, -1.0, 0.0])[given]
         target = np.where(legal & (given != HoldLongShortClose.HOLD), asked, current)

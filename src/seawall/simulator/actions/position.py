@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from seawall.core.errors import ConfigError
 from seawall.core.params import Params
 from seawall.core.protocols import Intent, OrderTerms
 from seawall.simulator.actions.numbering import checked_actions
@@ -68,9 +69,17 @@ class TargetPosition(ExposureScheme):
         Args:
             short: Whether exposures below 0 are among them.
             params: What the actions are made of.
+
+        Raises:
+            ConfigError: No exposure is left.
         """
         chosen = params if params is not None else TargetPositionParams()
         levels = tuple(level for level in chosen.levels if short or level >= 0.0)
+        if not levels:
+            raise ConfigError(
+                f"levels of action scheme 'target_position' are {list(chosen.levels)}, none of which is left without short "
+                "positions; allowed: at least one of 0 or more, or short positions"
+            )
         parts = list(product(levels, (0.0, *chosen.limit_offsets_bps), chosen.take_profits_bps, chosen.stop_losses_bps))
         super().__init__("target_position", tuple(_name(*part) for part in parts), short)
         self._params = chosen
@@ -99,7 +108,7 @@ class TargetPosition(ExposureScheme):
         Raises:
             InvariantError: An action is not a whole number or not the index of a combination.
         """
-        given = checked_actions(actions, self._names, self._name)
+        given = checked_actions(actions, len(current), self._names, self._name)
         target = self._targets[given]
         terms = OrderTerms(*(part[given] for part in self._terms))
         return Intent(target, np.sign(target - current).astype(np.int8), terms=terms)

@@ -69,7 +69,7 @@ class DirectionScheme(ExposureScheme):
         Raises:
             InvariantError: An action is not a whole number or not in the numbering.
         """
-        given = checked_actions(actions, self._names, self._name)
+        given = checked_actions(actions, len(current), self._names, self._name)
         return Intent(np.where(given == self._hold, current, self._targets[given]), self._signals[given])
 
     def table(self) -> ActionTable:
@@ -104,7 +104,7 @@ class TargetExposure(ExposureScheme):
         Raises:
             InvariantError: An action is not a whole number or not the index of a level.
         """
-        target = self._targets[checked_actions(actions, self._names, self._name)]
+        target = self._targets[checked_actions(actions, len(current), self._names, self._name)]
         return Intent(target, np.sign(target - current).astype(np.int8))
 
     def table(self) -> ActionTable:

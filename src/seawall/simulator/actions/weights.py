@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from seawall.core.errors import ConfigError, InvariantError
+from seawall.simulator.actions.numbering import as_array
 
 Normalise = Literal["simplex", "softmax"]
 SUM_TOLERANCE = 1e-5
@@ -66,7 +67,7 @@ class PortfolioWeights:
         Raises:
             InvariantError: Actions of another shape or type, not finite, or, with ``simplex``, below 0 or not adding up to 1.
         """
-        given, columns = np.asarray(actions), len(self._symbols) + 1
+        given, columns = as_array(actions), len(self._symbols) + 1
         if given.dtype.kind not in "fiu" or given.ndim != 2 or given.shape[1] != columns:
             raise InvariantError(
                 f"actions of type {given.dtype}, shape {given.shape}, are not understood by scheme {self.name!r}; allowed: "
@@ -75,7 +76,8 @@ class PortfolioWeights:
         numbers = given.astype(np.float64)
         if self._normalise == "softmax":
             self._refuse(np.isfinite(numbers), numbers, "finite numbers")
-            powers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
+            with np.errstate(over="ignore"):
+                powers = np.exp(numbers - numbers.max(axis=1, keepdims=True))
             return powers / powers.sum(axis=1, keepdims=True)
         # Infinite numbers of both signs add up to none, which is refused like any other.
         with np.errstate(invalid="ignore"):

@@ -23,6 +23,7 @@ from seawall.simulator.portfolio import accounts, kernel, layout
 from seawall.simulator.portfolio.accounts import fill_portfolio_rows
 from seawall.simulator.portfolio.charges import fill_ratio_of, rates_of
 from seawall.simulator.portfolio.rewards import PORTFOLIO_REWARDS, BarGrowth, RewardName
+from seawall.simulator.settings import checked_count
 
 heed_sources(layout, kernel, accounts)
 PARALLEL_FROM = 256
@@ -123,11 +124,11 @@ class PortfolioSimulator:
             params: Settings of the accounts.
 
         Raises:
-            ConfigError: `n` is below 1, or an asset has no costs, or some that portfolios do not charge, or fills in another part.
+            ConfigError: `n` is no whole number or below 1, or an asset has no costs, or some that portfolios do not charge, or
+                fills in another part.
             DataError: A price is not a positive number.
         """
-        if n < 1:
-            raise ConfigError(f"a portfolio simulator of {n} accounts was asked for; allowed: at least 1")
+        n = checked_count(n, "portfolio simulator")
         self.panel, self.n, self.assets = panel, n, len(panel.symbols)
         self.params = chosen = params if params is not None else PortfolioParams()
         self._bars = layout.Bars(_checked_prices(panel), rates_of(panel.symbols, costs))
