@@ -103,6 +103,17 @@ def test_an_agent_that_cannot_serve_a_recipe_is_refused_before_any_training(word
     assert not list(tmp_path.iterdir())
 
 
+def test_a_refusal_names_what_is_wrong_and_no_more(seawall, tmp_path):
+    bracket = seawall("train", "tradernet", "--runs", tmp_path, "agent=exact", *POSITIONS_ALONE, "simulator.stop_loss_bps=50")
+    assert bracket.code == 2
+    assert "allowed: 0 in training" in bracket.err
+    assert "account_columns" not in bracket.err
+    together = seawall("train", "tradernet", "--runs", tmp_path, "agent=ppo", "agent.sequence=7")
+    assert together.code == 2
+    assert "sequence 7 does not divide n_steps 64; choose a divisor" in together.err
+    assert together.err.count(" is {") == 1
+
+
 def test_guards_judge_an_agent_that_does_not_see_their_state(seawall, small_recipe, tmp_path):
     trained = seawall("train", small_recipe, "--runs", tmp_path, *AGENTS["exact"], "guards.n_consecutive.mode=confirm", "--json")
     manifest = json.loads((RunFolder.find(tmp_path, "latest").bundle / "bundle.json").read_text())

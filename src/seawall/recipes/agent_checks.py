@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seawall.agents.dqn.params import DQNParams
 from seawall.agents.exact.params import ExactParams
+from seawall.agents.exact.positions import POSITION_COLUMNS
 from seawall.agents.exact.problem import check_exact
 from seawall.agents.ppo.params import PPOParams
 from seawall.agents.replay_ppo.params import ReplayPPOParams
@@ -113,6 +114,8 @@ def _check_exact(recipe: Recipe) -> None:
     try:
         check_exact(environment.action_scheme(), recipe.costs, recipe.simulator, environment.account_columns, shown)
     except ConfigError as error:
+        if not shown and set(environment.account_columns) <= set(POSITION_COLUMNS):
+            raise
         advice = "; in a recipe that is environment.account_columns=[target] and, with guards, environment.guard_columns=false"
         raise ConfigError(f"{error}{advice}") from error
     _need_windowed_network(recipe)

@@ -369,7 +369,8 @@ def _explain(problem: Any, known: Sequence[str]) -> str:
         return f"{name} is missing"
     message = problem["msg"].removeprefix("Value error, ")
     lowered = message if message[:2].isupper() else f"{message[0].lower()}{message[1:]}"
-    return f"{name} is {problem['input']!r}: {lowered}"
+    # What is wrong with settings together names them itself; their whole would only hide it.
+    return f"{name} is {problem['input']!r}: {lowered}" if place else lowered
 
 
 def _known_keys() -> list[str]:
