@@ -172,3 +172,87 @@ def test_a_figure_that_cannot_be_told_is_undefined_with_its_reason(tmp_path, wha
     page = judged_html(result, "")
     assert result.document["verdict"]["title"] in page
     assert ">nan" not in page
+
+
+HOURS = 60
+BUSY = {
+    "entry_time": [at(1), at(10), at(20)], "exit_time": [at(4), at(12), at(24)], "side": ["long"] * 3, "size": [10.0] * 3,
+    "entry_price": [100.0] * 3, "exit_price": [100.0] * 3, "fee": [3.0] * 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (changed(FILLS, fee=[np.inf, 1.0]), "row 0 has fee = inf; allowed: amounts up to 1e+30"),
+        (changed(FILLS, fee=["1 USDT", "1e300 USDT"]), "row 1 has fee = '1e300 USDT'; allowed: amounts up to 1e+30"),
+        (changed(FILLS, size=[1e300, 1.0]), "row 0 has size = 1e+300 (1 of 2 rows); allowed: numbers up to 1e+30"),
+    ],
+)
+def test_numbers_without_an_end_are_refused_by_row(tmp_path, rows, words):
+    with pytest.raises(DataError) as refused:
+        judged(written(tmp_path, "ledger.csv", rows), bars_file(tmp_path, *CLOSES))
+    assert words in str(refused.value)
+
+
+def test_more_money_or_units_than_can_be_simulated_are_refused(tmp_path):
+    prices = bars_file(tmp_path, *CLOSES)
+    with pytest.raises(ConfigError, match=r"the equity of ledger\.csv is 1e\+16; allowed: at most 1e\+15"):
+        judged(written(tmp_path, "ledger.csv", FILLS), prices, initial_equity=1e16)
+    with pytest.raises(ConfigError, match="contract size is inf; allowed: above 0, at most"):
+        judged(written(tmp_path, "ledger.csv", FILLS), prices, reading=Reading(contract_size=np.inf))
+
+
+@pytest.mark.parametrize(("equity", "dearer"), [(20.0, 1.0), (1_000.0, 100.0)])
+def test_positions_of_many_times_the_equity_and_dear_fills_are_judged(tmp_path, equity, dearer):
+    rows = changed(BUSY, fee=[3.0 * dearer] * 3)
+    document = judged(
+        written(tmp_path, "ledger.csv", rows), bars_file(tmp_path, *[100.0] * HOURS), trials=1, initial_equity=equity
+    ).document
+    assert document["verdict"]["level"] == "none"
+    assert 0.0 < document["shifts_in_time"]["p_value"] <= 1.0
+
+
+def test_rows_that_stand_twice_and_cells_that_are_empty_are_named(tmp_path):
+    twice = {name: [*column, column[1]] for name, column in BUSY.items()} | {"fee": [3.0, 3.0, np.nan, 3.0]}
+    twice["exit_time"] = [at(4), at(12), "", at(12)]
+    source = judged(written(tmp_path, "ledger.csv", twice), bars_file(tmp_path, *[100.0] * HOURS)).document
+    (finding,) = [each for each in source["findings"] if each["what"] == "rows twice"]
+    assert (finding["count"], "the first is row 3" in finding["words"]) == (1, True)
+    assert "fee is empty in 1 of 4 rows; nothing is taken to be paid there" in source["source"]["notes"]
+    assert "1 of 4 trades have no exit_time, the first in row 2, and are taken to be held to the end" in source["source"]["notes"]
+
+
+def rising(bars, *, mean, seed=0):
+    noise = np.random.default_rng(seed).normal(mean, 0.01, bars)
+    return {"time": [at(hour) for hour in range(bars)], "equity": (1_000.0 * np.exp(np.cumsum(noise))).tolist()}
+
+
+def test_what_is_too_good_stays_suspicious_as_nobody_can_look_for_leaks_in_a_ledger(tmp_path):
+    prices = bars_file(tmp_path, *[100.0 + hour % 3 for hour in range(400)])
+    ledger = written(tmp_path, "ledger.csv", rising(400, mean=0.004))
+    verdict = judged(ledger, prices, trials=1, costs_included=True).document["verdict"]
+    assert verdict["level"] == "suspicious"
+    assert verdict["headline"].startswith("Suspicious: too good to be taken as it is (a Sharpe ratio of")
+    assert verdict["stamp"] == ""
+    untold = judged(ledger, prices, costs_included=True).document["verdict"]
+    assert (untold["level"], untold["stamp"][:45]) == ("suspicious", "Not evidence: the number of trials is unknown")
+
+
+def test_the_captured_share_is_that_of_full_positions_on_the_sides_taken(tmp_path):
+    rows = changed(FILLS, time=[at(2), at(4)], price=[100.0, 120.0], fee=[0.0, 0.0])
+    document = judged(written(tmp_path, "ledger.csv", rows), bars_file(tmp_path, *CLOSES), trials=1).document
+    found = document["attainable"]
+    # Without costs, all in from the open of 100 to that of 120; the ledger has 10 units on 10,000.
+    assert found["kind"] == "exact"
+    assert found["growth"] == pytest.approx(np.log(1.2), rel=1e-12)
+    assert found["captured"]["value"] == pytest.approx(np.log(1.02) / np.log(1.2), rel=1e-9)
+
+
+def test_an_equity_curve_has_no_captured_share_and_says_why(tmp_path):
+    ledger = written(tmp_path, "ledger.csv", rising(40, mean=0.0))
+    document = judged(ledger, bars_file(tmp_path, *[100.0] * 40), costs_included=True).document
+    assert document["attainable"]["captured"] == {
+        "value": None,
+        "reason": "the file tells equity alone: what could be held is not known",
+    }

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from worlds import exposures_ledger, random_market, straight
 
+from seawall.core.errors import DataError
+from seawall.evaluation.bootstrap import mean_block_bars
 from seawall.evaluation.metrics import (
     Measured,
     annualised_return,
@@ -127,3 +129,23 @@ def test_shorts_count_with_their_sign_and_their_size():
     figures = ledger_metrics(exposures_ledger(straight(100.0, 100.0, 100.0, 100.0, 100.0), [1, -1, -1, 0]))
     assert figures["mean_exposure"] == pytest.approx(-0.25, rel=1e-12)
     assert figures["mean_absolute_exposure"] == pytest.approx(0.75, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "returns", [np.full(50, math.nan), np.array([0.1, math.nan, 0.2]), np.array([0.1, math.inf]), np.array([1e300, -1e300])]
+)
+def test_ratios_of_what_is_no_number_are_undefined_and_say_how_many(returns):
+    bad = int(np.count_nonzero(~(np.abs(returns) < 1e100)))
+    for figure in (sharpe(returns, 100.0), sortino(returns, 100.0)):
+        assert figure == Measured(None, f"{bad} of {len(returns)} returns are no finite numbers, or too large for one")
+
+
+def test_an_equity_that_is_no_number_has_no_return_and_no_drawdown():
+    assert total_return(np.full(3, math.nan)) == Measured(None, "the first or the last equity is no finite number")
+    assert annualised_return(math.nan, 2.0) == Measured(None, "the total return is no finite number")
+    with pytest.raises(DataError, match=r"equity 1 is nan \(1 of 3\); allowed: finite numbers"):
+        max_drawdown(np.array([1.0, math.nan, 2.0]))
+
+
+def test_no_bar_at_all_needs_no_blocks():
+    assert mean_block_bars(np.array([])) == 1

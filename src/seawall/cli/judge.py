@@ -139,6 +139,11 @@ def _print(document: dict[str, Any]) -> None:
     rows = [("the ledger", *_figures(document["ledger"]))]
     rows += [(name, *_figures(metrics)) for name, metrics in document["baselines"].items()]
     out.print(table("", ("policy", "return", "Sharpe", "max drawdown", "trades", "won", "costs"), rows))
+    found = document["attainable"]["captured"]
+    if found["value"] is None:
+        out.print(escape(f"Captured: undefined, since {found['reason']}"), soft_wrap=True)
+    else:
+        out.print(f"Captured: {percent(found['value'], 2)} of what perfect foresight could earn at opens, after the same costs")
     print_verdict(document["verdict"], (*(f"{finding['words']}." for finding in document["findings"]), *source["notes"]))
     out.print(f"\nReport: {document['report']}")
 

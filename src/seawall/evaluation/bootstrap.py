@@ -149,8 +149,10 @@ def mean_block_bars(log_returns: np.ndarray) -> int:
         log_returns: Float64, shape (T,). A constant series, or fewer than `MIN_BARS` bars, needs no blocks.
     """
     n_bars = len(log_returns)
+    if n_bars < MIN_BARS:
+        return 1
     candidates = [values for values in (log_returns, np.abs(log_returns)) if np.ptp(values) > _CONSTANT * np.abs(values).max()]
-    if n_bars < MIN_BARS or not candidates:
+    if not candidates:
         return 1
     from arch.bootstrap import optimal_block_length
 

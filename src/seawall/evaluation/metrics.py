@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from seawall.core.errors import DataError
 from seawall.evaluation.ledger import COST_PARTS, Ledger
 from seawall.evaluation.trades import Trades, round_trips
 
@@ -20,6 +21,8 @@ MIN_YEARS = 14 / 365.25
 
 _CONSTANT = 1e-12
 """A spread of returns below this share of the largest return is rounding, not risk."""
+_LARGEST = 1e100
+"""Squares of larger returns cannot be written as numbers."""
 
 
 class Measured(NamedTuple):
@@ -38,19 +41,29 @@ def _undefined(reason: str) -> Measured:
     return Measured(None, reason)
 
 
+def _unusable(returns: np.ndarray) -> str:
+    """Say why no ratio can be told of returns; empty where one can."""
+    if len(returns) < 2:
+        return "fewer than two bars"
+    bad = int(np.count_nonzero(~(np.abs(returns) < _LARGEST)))
+    return f"{bad} of {len(returns)} returns are no finite numbers, or too large for one" if bad else ""
+
+
 def total_return(equity: np.ndarray) -> Measured:
-    """Return last equity / first equity − 1.
+    """Return last equity / first equity − 1; undefined where one of both is no finite number.
 
     Args:
         equity: Float64, shape (T + 1,), first value positive.
     """
+    if not (math.isfinite(equity[0]) and math.isfinite(equity[-1])):
+        return _undefined("the first or the last equity is no finite number")
     return Measured(float(equity[-1] / equity[0] - 1.0))
 
 
 def annualised_return(total: float, years: float) -> Measured:
     """Return (1 + total)^(1 / years) − 1.
 
-    Undefined for spans shorter than `MIN_YEARS`, or where the result is too large for a number.
+    Undefined for spans shorter than `MIN_YEARS`, or where a return is no number or too large for one.
 
     Args:
         total: Total return, at least −1.
@@ -58,6 +71,8 @@ def annualised_return(total: float, years: float) -> Measured:
     """
     if not years >= MIN_YEARS:
         return _undefined(f"a span of {years * 365.25:.1f} days is too short to annualise")
+    if not math.isfinite(total):
+        return _undefined("the total return is no finite number")
     if total <= -1.0:
         return Measured(-1.0)
     exponent = math.log1p(total) / years
@@ -67,14 +82,16 @@ def annualised_return(total: float, years: float) -> Measured:
 def sharpe(returns: np.ndarray, periods_per_year: float) -> Measured:
     """Return mean / standard deviation (ddof 1) of the returns, times √(periods per year).
 
-    The risk-free rate is taken as 0. Undefined with fewer than two bars, or where all returns are equal.
+    The risk-free rate is taken as 0. Undefined with fewer than two bars, a return that is no finite number, or where all returns
+    are equal.
 
     Args:
         returns: Float64, shape (T,).
         periods_per_year: Bars per year.
     """
-    if len(returns) < 2:
-        return _undefined("fewer than two bars")
+    reason = _unusable(returns)
+    if reason:
+        return _undefined(reason)
     deviation = float(np.std(returns, ddof=1))
     if deviation <= _CONSTANT * float(np.abs(returns).max()):
         return _undefined("every bar has the same return")
@@ -84,14 +101,16 @@ def sharpe(returns: np.ndarray, periods_per_year: float) -> Measured:
 def sortino(returns: np.ndarray, periods_per_year: float) -> Measured:
     """Return mean / downside deviation, times √(periods per year).
 
-    The downside deviation is √(mean(min(r, 0)²)) over all bars. Undefined where no bar lost, or with fewer than two bars.
+    The downside deviation is √(mean(min(r, 0)²)) over all bars. Undefined where no bar lost, with fewer than two bars, or with a
+    return that is no finite number.
 
     Args:
         returns: Float64, shape (T,).
         periods_per_year: Bars per year.
     """
-    if len(returns) < 2:
-        return _undefined("fewer than two bars")
+    reason = _unusable(returns)
+    if reason:
+        return _undefined(reason)
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2)))
     if downside <= _CONSTANT * float(np.abs(returns).max()):
         return _undefined("no bar lost money")
@@ -108,7 +127,13 @@ def max_drawdown(equity: np.ndarray) -> tuple[float, int]:
 
     Returns:
         Depth in [0, 1], and bars; 0 and 0 where equity never fell.
+
+    Raises:
+        DataError: An equity is no finite number, so that nobody knows how deep it fell.
     """
+    bad = np.flatnonzero(~np.isfinite(equity))
+    if bad.size:
+        raise DataError(f"equity {bad[0]} is {equity[bad[0]]} ({bad.size} of {len(equity)}); allowed: finite numbers")
     peaks = np.maximum.accumulate(equity)
     depths = 1.0 - equity / peaks
     trough = int(np.argmax(depths))
@@ -166,7 +191,7 @@ def ledger_metrics(ledger: Ledger) -> dict[str, Any]:
     years = ledger.n_bars / ppy
     trades = round_trips(ledger)
     total = total_return(equity)
-    annual = annualised_return(total.value if total.value is not None else 0.0, years)
+    annual = annualised_return(total.value if total.value is not None else math.nan, years)
     drawdown, drawdown_bars = max_drawdown(equity)
     measured = {
         "total_return": total,

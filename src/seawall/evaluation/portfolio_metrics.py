@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def portfolio_metrics(ledger: PortfolioLedger) -> dict[str, Any]:
     equity, returns, ppy = ledger.equity_curve(), ledger.returns(), ledger.periods_per_year
     years, traded = ledger.n_bars / ppy, ledger.column("traded_notional")
     total = total_return(equity)
-    annual = annualised_return(total.value if total.value is not None else 0.0, years)
+    annual = annualised_return(total.value if total.value is not None else math.nan, years)
     drawdown, drawdown_bars = max_drawdown(equity)
     measured = {
         "total_return": total,

@@ -13,6 +13,8 @@ from seawall.market.formats.columns import numbers, times
 
 _LONG = {"long", "buy", "b", "1", "1.0", "false", "entry long", "exit long", "bid", "orderside.buy", "positionside.long"}
 _SHORT = {"short", "sell", "s", "-1", "-1.0", "true", "entry short", "exit short", "ask", "orderside.sell", "positionside.short"}
+MOST = 1e30
+"""Larger numbers are no money, prices or sizes, and their products could not be written."""
 _OPEN = {"open", "true", "1", "1.0"}
 _CLOSED = {"closed", "false", "0", "0.0"}
 
@@ -52,16 +54,17 @@ def still_open(column: pd.Series[Any] | None, name: str, origin: str, rows: int)
 
 
 def whole(column: pd.Series[Any], name: str, origin: str) -> np.ndarray:
-    """Return a column of numbers none of which is missing or infinite, float64, shape (K,).
+    """Return a column of numbers none of which is missing or beyond `MOST`, float64, shape (K,).
 
     Raises:
         DataError: One is; the first is named with its row, counted from 0.
     """
     values = numbers(column, name, origin)
-    wrong = np.flatnonzero(~np.isfinite(values))
+    wrong = np.flatnonzero(~(np.abs(values) <= MOST))
     if wrong.size:
         raise DataError(
-            f"{origin} row {wrong[0]} has {name} = {values[wrong[0]]} ({wrong.size} of {len(values)} rows); allowed: numbers"
+            f"{origin} row {wrong[0]} has {name} = {values[wrong[0]]} ({wrong.size} of {len(values)} rows); allowed: numbers up to "
+            f"{MOST:g}"
         )
     return values
 
@@ -104,27 +107,38 @@ def all_moments(column: pd.Series[Any], name: str, origin: str) -> tuple[np.ndar
     return values, said
 
 
-def money(column: pd.Series[Any], name: str, origin: str) -> tuple[np.ndarray, set[str]]:
-    """Return amounts, float64, shape (K,), 0 where a cell is empty, and the currencies that stand beside them.
+def money(column: pd.Series[Any], name: str, origin: str) -> tuple[np.ndarray, set[str], list[str]]:
+    """Return amounts, float64, shape (K,), 0 where a cell is empty, the currencies beside them, and a remark on empty cells.
 
     Amounts may be plain numbers, ``1.20 USDT``, ``['1.20 USDT']`` as NautilusTrader writes them, or ``{'cost': 1.2, 'currency':
     'USDT'}`` as ccxt does.
 
     Raises:
-        DataError: A cell holds no amount; the first is named with its row.
+        DataError: A cell holds no amount, or one beyond `MOST`; the first is named with its row.
     """
     if pd.api.types.is_numeric_dtype(column):
-        return np.nan_to_num(numbers(column, name, origin)), set()
-    amounts, currencies = np.zeros(len(column)), set[str]()
+        values = numbers(column, name, origin)
+        endless = np.flatnonzero(np.abs(values) > MOST)
+        if endless.size:
+            raise DataError(f"{origin} row {endless[0]} has {name} = {values[endless[0]]}; allowed: amounts up to {MOST:g}")
+        return np.nan_to_num(values), set(), _empty(int(np.isnan(values).sum()), len(values), name)
+    amounts, currencies, empty = np.zeros(len(column)), set[str](), 0
     for row, cell in enumerate(column.tolist()):
         text = "" if cell is None or (isinstance(cell, float) and np.isnan(cell)) else str(cell).strip()
         if text in ("", "[]", "{}", "None", "nan"):
+            empty += 1
             continue
         amount = re.search(r"(?<![A-Za-z\d])[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?", text)
         if amount is None:
             raise DataError(f"{origin} row {row} has {name} = {cell!r}, which is no amount; allowed: 1.20, or 1.20 USDT")
         amounts[row] = float(amount[0].replace("_", ""))
+        if abs(amounts[row]) > MOST:
+            raise DataError(f"{origin} row {row} has {name} = {cell!r}; allowed: amounts up to {MOST:g}")
         beside = re.search(r"\b[A-Z][A-Z0-9]{1,9}\b", text)
         if beside is not None:
             currencies.add(beside[0])
-    return amounts, currencies
+    return amounts, currencies, _empty(empty, len(column), name)
+
+
+def _empty(count: int, rows: int, name: str) -> list[str]:
+    return [f"{name} is empty in {count} of {rows} rows; nothing is taken to be paid there"] if count else []

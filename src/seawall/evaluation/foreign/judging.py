@@ -17,7 +17,9 @@ from seawall.core.files import to_json
 from seawall.core.timeframe import Timeframe
 from seawall.evaluation.attribution import Surroundings, attribution
 from seawall.evaluation.bootstrap import BootstrapParams, Resamples, resample
+from seawall.evaluation.evidence import VerdictParams, too_good
 from seawall.evaluation.foreign.figures_of import foreign_metrics, luck
+from seawall.evaluation.foreign.foresight import ABOVE, foresight
 from seawall.evaluation.foreign.own import our_ledger
 from seawall.evaluation.foreign.placing import BarsOf, Placed, Stamps, place
 from seawall.evaluation.foreign.reading import Reading, read_recording
@@ -26,12 +28,13 @@ from seawall.evaluation.foreign.recording import Fills, Recording
 from seawall.evaluation.foreign.rivals import cost_rate, costs_of, foreign_stress, market_of, rivals, shifted_in_time
 from seawall.evaluation.foreign.verdict_of import Grounds, judge_grounds
 from seawall.evaluation.ledger import Ledger, Ledgers
-from seawall.evaluation.metrics import ledger_metrics
+from seawall.evaluation.metrics import Measured, ledger_metrics
 from seawall.evaluation.params import EvaluationParams
 from seawall.market.checks.quality import QualityParams, apply_quality
 from seawall.market.files import read_bars
 
 SCHEMA = 1
+_MOST_MONEY = 1e15
 _MEASURES = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
 
 
@@ -129,6 +132,7 @@ def judge_file(request: Request, on_progress: Callable[[str], Any] | None = None
         "luck": luck(ledger, request.trials, bootstrap.confidence),
         "shifts_in_time": shifts,
         "stress": stressed,
+        "attainable": foresight(ledger, bars, costs, traded=traded),
         "attribution": attribution(ledger, Surroundings(prices=prices)) if traded else None,
         "findings": [*material.source.pop("findings"), *rebuilt.findings],
         "costs": {"known": material.costs_known, "bps_of_notional": 1e4 * rate},
@@ -137,7 +141,7 @@ def judge_file(request: Request, on_progress: Callable[[str], Any] | None = None
         "settings": request.params.model_dump(mode="json"),
         "version": __version__,
     }
-    document["verdict"] = judge_grounds(_grounds(document, rebuilt, material.costs_known))
+    document["verdict"] = judge_grounds(_grounds(document, rebuilt, request.params.verdict))
     return Judged(json.loads(to_json(document, indent=None)), ledgers, prices)
 
 
@@ -175,6 +179,12 @@ def _refuse_options(request: Request) -> None:
         raise ConfigError(f"trials is {request.trials}; allowed: a whole number of 1 or more")
 
 
+def _refuse_fortunes(equity: float, name: str) -> None:
+    """Refuse more money than rivals can be given."""
+    if not equity <= _MOST_MONEY:
+        raise ConfigError(f"the equity of {name} is {equity:g}; allowed: at most {_MOST_MONEY:g}")
+
+
 def _material(request: Request, bars: BarsOf) -> _Material:
     source: dict[str, Any] = {"ledger": request.ledger.name, "prices": request.prices.name, "timeframe": bars.timeframe.label}
     own = our_ledger(request.ledger, bars)
@@ -190,12 +200,14 @@ def _material(request: Request, bars: BarsOf) -> _Material:
         "findings": list(recording.findings),
     }
     if recording.equity is not None:
+        _refuse_fortunes(float(recording.equity[1].max()), request.ledger.name)
         rebuilt, covered = rebuild_equity(recording.equity, bars)
         return _Material(rebuilt, covered, source, request.costs_included)
     placed = _placed(recording, request, bars)
     start = request.initial_equity if request.initial_equity is not None else recording.initial_equity
     if start is None:
         raise ConfigError(f"{request.ledger.name} does not tell the equity at the start; needed: --initial-equity")
+    _refuse_fortunes(start, request.ledger.name)
     trips = recording.trips if request.taker_bps is None else None
     known = recording.costs_told or request.costs_included or request.taker_bps is not None
     return _Material(rebuild(placed, trips, bars, start), bars, source, known)
@@ -237,7 +249,12 @@ def _differences(ledgers: Ledgers, resamples: Resamples) -> dict[str, Any]:
     }
 
 
-def _grounds(document: dict[str, Any], rebuilt: Rebuilt, costs_known: bool) -> Grounds:
+def _grounds(document: dict[str, Any], rebuilt: Rebuilt, params: VerdictParams) -> Grounds:
+    share = document["attainable"]["captured"]
+    reasons = [
+        too_good(document["ledger"]["sharpe"], Measured(share["value"], share["reason"]), params),
+        *(["more than perfect foresight could earn at opens"] if share["reason"] == ABOVE else []),
+    ]
     return Grounds(
         metrics=document["ledger"],
         interval=document["intervals"]["ledger"]["mean_log_return"],
@@ -245,7 +262,8 @@ def _grounds(document: dict[str, Any], rebuilt: Rebuilt, costs_known: bool) -> G
         luck=document["luck"],
         shifts=document["shifts_in_time"],
         stress=document["stress"],
-        costs_known=costs_known,
+        costs_known=document["costs"]["known"],
+        too_good="; ".join(reason for reason in reasons if reason),
         impossible=rebuilt.placed.impossible if rebuilt.placed is not None else 0,
         confidence=document["bootstrap"]["confidence"],
     )

@@ -107,6 +107,13 @@ def _undefined(document: Mapping[str, Any]) -> list[str]:
     return sorted(f"{name.replace('_', ' ')}: {reason}" for name, reason in told.items())
 
 
+def _captured(attainable: Mapping[str, Any]) -> tuple[str, str]:
+    found = attainable["captured"]
+    if found["value"] is None:
+        return _DASH, f"undefined: {found['reason']}"
+    return percent(found["value"], 2), "of what perfect foresight could earn at opens, after the same costs"
+
+
 def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
     metrics, intervals, luck = document["ledger"], document["intervals"]["ledger"], document["luck"]
 
@@ -123,5 +130,6 @@ def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:
         ("Costs paid", _costs(metrics), f"{number(document['costs']['bps_of_notional'])} bps of what was traded"),
         ("Probabilistic Sharpe", share(luck["probabilistic_sharpe"]), "that the true one is above 0, were it the only try"),
         ("Deflated Sharpe", share(luck["deflated_sharpe"]), trials),
+        ("Captured", *_captured(document["attainable"])),
     ]
     return [{"label": label, "value": value, "detail": detail} for label, value, detail in cards]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from seawall.core.errors import ConfigError, DataError
@@ -18,6 +19,8 @@ from seawall.evaluation.foreign.round_trips import read_round_trips
 from seawall.evaluation.foreign.sheet import Sheet
 from seawall.evaluation.foreign.trade_list import read_trade_list
 from seawall.market.formats.tables import SUFFIXES, read_tables
+
+_MOST_UNITS = 1e12
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,30 @@ def read_recording(path: Path, reading: Reading) -> Recording:
         DataError: The file cannot be read, is of no known layout, or holds something that is no ledger of one symbol in one
             currency; what it is, is named.
     """
-    if not reading.contract_size > 0.0:
-        raise ConfigError(f"contract size is {reading.contract_size}; allowed: above 0")
+    if not 0.0 < reading.contract_size <= _MOST_UNITS:
+        raise ConfigError(f"contract size is {reading.contract_size}; allowed: above 0, at most {_MOST_UNITS:g}")
     table, facts = _table(path, reading)
     if not len(table):
         raise DataError(f"{path.name} has columns and no rows; needed: one row at least")
     found = recognise([str(name) for name in table.columns], path.name, reading.columns)
-    sheet = Sheet(_of_symbol(table, found, reading.symbol, path.name), found, path.name, reading.contract_size)
+    rows = _of_symbol(table, found, reading.symbol, path.name)
+    sheet = Sheet(rows, found, path.name, reading.contract_size)
     readers = {"trades": read_round_trips, "fills": _read_fills, "tradingview": read_trade_list, "equity": _read_equity}
     recording = readers[found.layout.kind](sheet)
-    return _completed(recording, facts)
+    completed = _completed(recording, facts)
+    return replace(completed, findings=(*completed.findings, *_twice(rows)))
+
+
+def _twice(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Name rows that stand in a file more than once: an export that was joined with itself, or fills that were alike."""
+    again = np.flatnonzero(table.astype(str).duplicated().to_numpy())
+    if not again.size:
+        return []
+    words = (
+        f"{again.size} of {len(table)} rows say the same as a row before them in every column, the first is row {again[0]}; each "
+        "is counted"
+    )
+    return [{"what": "rows twice", "count": int(again.size), "words": words}]
 
 
 def _completed(recording: Recording, facts: Mapping[str, Any]) -> Recording:
@@ -123,7 +140,7 @@ def _of_symbol(table: pd.DataFrame, found: Found, symbol: str | None, origin: st
 def _read_fills(sheet: Sheet) -> Recording:
     time_ms, said = all_moments(*sheet.column("time"))
     price, quantity = sheet.prices("price"), sheet.signed_sizes()
-    fee, currencies = money(*sheet.column("fee")) if sheet.has("fee") else (sheet.zeros(), set[str]())
+    fee, currencies, empty = money(*sheet.column("fee")) if sheet.has("fee") else (sheet.zeros(), set[str](), list[str]())
     if sheet.has("fee_currency"):
         currencies |= {str(each) for each in sheet.column("fee_currency")[0].dropna().unique()}
     carry = whole(*sheet.column("carry")) if sheet.has("carry") else sheet.zeros()
@@ -134,6 +151,7 @@ def _read_fills(sheet: Sheet) -> Recording:
     notes = [
         *said,
         *more,
+        *empty,
         *([f"rows stood out of the order of their times in {unsorted} places and were sorted"] if unsorted else []),
     ]
     return Recording(

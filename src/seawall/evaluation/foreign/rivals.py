@@ -23,6 +23,7 @@ from seawall.simulator.simulator import replay
 
 N_SHIFTS = 500
 _MOST_BPS = 1_000.0
+_MOST_EXPOSURE, _MOST_PAID = 100.0, 0.99
 _MULTIPLES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0)
 _MOST_MULTIPLE = 10.0
 
@@ -91,7 +92,9 @@ def shifted_in_time(ledger: Ledger, bars: BarsOf, costs: CostParams, seed: int) 
         return {"n": 0, "p_value": None, "reason": "it never traded" if len(targets) >= 4 else "fewer than four bars"}
     draws = generator(seed, "shifts in time").integers(1, len(targets), N_SHIFTS)
     paths = np.stack([targets, *(np.roll(targets, int(shift)) for shift in draws)], axis=1)
-    params = SimulatorParams(initial_equity=ledger.initial_equity, max_exposure=float(np.clip(np.abs(targets).max(), 1.0, 100.0)))
+    held = float(np.clip(np.abs(targets).max(), 1.0, largest_exposure(costs)))
+    # When a broker would have closed a position is not known of a foreign account: it ends where its equity does.
+    params = SimulatorParams(initial_equity=ledger.initial_equity, maintenance_margin=0.0, max_exposure=held)
     clipped = np.clip(paths, -params.max_exposure, params.max_exposure)
     rows = RowRange(0, len(targets) + 1)
     equity = replay(market_of(bars), rows, clipped, costs, np.ones(N_SHIFTS + 1), params, None)
@@ -106,6 +109,11 @@ def shifted_in_time(ledger: Ledger, bars: BarsOf, costs: CostParams, seed: int) 
         "median": middle,
         "high": high,
     }
+
+
+def largest_exposure(costs: CostParams) -> float:
+    """Return the largest exposure that our simulator is asked for: no trade may cost the whole of an account."""
+    return min(_MOST_EXPOSURE, _MOST_PAID / costs.highest_rate) if costs.highest_rate > 0.0 else _MOST_EXPOSURE
 
 
 def costs_of(rate: float) -> CostParams:

@@ -31,7 +31,8 @@ def read_round_trips(sheet: Sheet) -> Recording:
     opened, said = all_moments(*sheet.column("opened"))
     closed, _ = moments(*sheet.column("closed"))
     rows = len(opened)
-    is_open = still_open(*_states(sheet), rows) | (closed == -1)
+    called_open = still_open(*_states(sheet), rows)
+    is_open = called_open | (closed == -1)
     units, entry = sheet.signed_sizes(), sheet.prices("entry_price")
     # What is not closed has no exit price, or that of the last bar, which says nothing.
     column, name, origin = sheet.column("exit_price")
@@ -54,7 +55,7 @@ def read_round_trips(sheet: Sheet) -> Recording:
         symbol=sheet.symbol,
         costs_told=told,
         findings=tuple(findings),
-        notes=(*said, *notes, *_sorting(opened)),
+        notes=(*said, *notes, *_sorting(opened), *_unclosed(sheet, is_open & ~called_open)),
     )
 
 
@@ -70,6 +71,17 @@ def _refuse_backwards(sheet: Sheet, opened: np.ndarray, closed: np.ndarray, is_o
             f"{sheet.origin} row {row} is closed at {iso_ms(int(closed[row]))}, before it is opened at {iso_ms(int(opened[row]))} "
             f"({backwards.size} rows); allowed: exits after entries"
         )
+
+
+def _unclosed(sheet: Sheet, silent: np.ndarray) -> list[str]:
+    """Say which trades are taken to be open because nothing tells when they were closed."""
+    if not silent.any():
+        return []
+    rows = np.flatnonzero(silent)
+    return [
+        f"{rows.size} of {len(silent)} trades have no {sheet.column('closed')[1]}, the first in row {rows[0]}, and are taken to be "
+        "held to the end"
+    ]
 
 
 def _sorting(opened: np.ndarray) -> list[str]:
@@ -91,14 +103,15 @@ def _fees(
     notional = np.stack([units * entry, np.where(is_open, 0.0, units * exits)])
     if sheet.has("entry_fee") or sheet.has("exit_fee"):
         parts = [_amounts(sheet, role) for role in ("entry_fee", "exit_fee")]
-        fee, notes = sheet.paid(np.stack(parts))
-        return np.where(notional > 0.0, fee, 0.0), notes, True
+        fee, notes = sheet.paid(np.stack([amounts for amounts, _ in parts]))
+        return np.where(notional > 0.0, fee, 0.0), [*notes, *(remark for _, remarks in parts for remark in remarks)], True
     if sheet.has("entry_rate") or sheet.has("exit_rate"):
         rates = np.stack([whole(*sheet.column(role)) if sheet.has(role) else sheet.zeros() for role in ("entry_rate", "exit_rate")])
         return notional * rates, [], True
     if sheet.has("fee"):
-        fee, notes = sheet.paid(_amounts(sheet, "fee"))
-        return notional / notional.sum(axis=0) * fee, notes, True
+        amounts, remarks = _amounts(sheet, "fee")
+        fee, notes = sheet.paid(amounts)
+        return notional / notional.sum(axis=0) * fee, [*notes, *remarks], True
     if lacking is not None:
         rounding = _CLOSE_ENOUGH * notional.sum(axis=0)
         fee = np.where(np.abs(lacking) <= rounding, 0.0, lacking)
@@ -107,12 +120,12 @@ def _fees(
     return np.zeros((2, len(units))), [], False
 
 
-def _amounts(sheet: Sheet, role: str) -> np.ndarray:
+def _amounts(sheet: Sheet, role: str) -> tuple[np.ndarray, list[str]]:
     if not sheet.has(role):
-        return sheet.zeros()
-    amounts, currencies = money(*sheet.column(role))
+        return sheet.zeros(), []
+    amounts, currencies, remarks = money(*sheet.column(role))
     sheet.refuse_currencies(currencies, bool((amounts != 0.0).any()))
-    return amounts
+    return amounts, remarks
 
 
 def _fills(

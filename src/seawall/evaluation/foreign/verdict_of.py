@@ -1,7 +1,8 @@
 """The verdict on another program's ledger, by rules stated beforehand.
 
 A ledger tells no seeds and no recipe, so that it is judged by what it does tell. Nothing is judged where the number of trials or
-the costs are unknown, or where a fill is better than any price of its bar. Evidence is claimed only where every check passes.
+the costs are unknown, or where a fill is better than any price of its bar. Evidence is claimed only where every check passes, and
+is weak where it earned after costs and another fails. What is too good stays suspicious: nobody can look for leaks in a ledger.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Grounds:
         shifts: From `shifted_in_time`; None where nothing is known of what was held.
         stress: From `foreign_stress`; None likewise.
         costs_known: Whether the costs of trading are in the figures.
+        too_good: Why the result is too good to be taken without a leak check; empty where it is not.
         impossible: Fills at a better price than their bar had.
         confidence: Needed of intervals and of the deflated Sharpe ratio.
     """
@@ -39,6 +41,7 @@ class Grounds:
     shifts: Mapping[str, Any] | None
     stress: Mapping[str, Any] | None
     costs_known: bool
+    too_good: str
     impossible: int
     confidence: float
 
@@ -50,25 +53,31 @@ def judge_grounds(grounds: Grounds) -> dict[str, Any]:
         grounds: What was measured.
 
     Returns:
-        ``level`` (``evidence``, ``none`` or ``not judged``), ``title``, ``headline``, ``checks`` and ``cautions``; plain values.
+        ``level`` (``evidence``, ``weak``, ``none``, ``suspicious`` or ``not judged``), ``title``, ``headline``, ``stamp`` (why it
+        is no evidence whatever it earned), ``checks`` and ``cautions``; plain values.
     """
-    needed = _needed(grounds)
-    checks = [*needed, *_tests(grounds)]
-    level = "evidence"
-    if not all(check["passed"] for check in needed):
-        level = "not judged"
-    elif not all(check["passed"] for check in checks):
-        level = "none"
-    failed = [check for check in checks if not check["passed"]]
-    if level == "evidence":
-        headline = "Evidence of skill on these bars: every check below passes. This is the past, and no promise."
+    needed, tests = _needed(grounds), _tests(grounds)
+    earned = tests[0]["passed"]
+    doubt = [_no_leak(grounds.too_good)] if grounds.too_good and earned else []
+    lacking = [check for check in needed if not check["passed"]]
+    stamp = f"Not evidence: {lower_first(lacking[0]['words'])}" if lacking else ""
+    failed = [check for check in (*doubt, *lacking, *tests) if not check["passed"]]
+    if doubt and not grounds.impossible:
+        level, headline = "suspicious", f"Suspicious: {lower_first(doubt[0]['words'])}"
+    elif lacking:
+        level, headline = "not judged", stamp
+    elif not failed:
+        level, headline = "evidence", "Evidence of skill on these bars: every check below passes. This is the past, and no promise."
+    elif earned:
+        level, headline = "weak", f"Weak evidence: it earned after costs, but {lower_first(failed[0]['words'])}"
     else:
-        opening = "Not evidence" if level == "not judged" else "No evidence of skill"
-        headline = f"{opening}: {lower_first(failed[0]['words'])}"
+        level, headline = "none", f"No evidence of skill: {lower_first(failed[0]['words'])}"
+    checks = [*needed, *doubt, *tests]
     return {
         "level": level,
         "title": LEVEL_TITLES[level],
         "headline": headline,
+        "stamp": stamp,
         "checks": checks,
         "cautions": _cautions(grounds),
     }
@@ -93,6 +102,14 @@ def _needed(grounds: Grounds) -> list[dict[str, Any]]:
     )  # fmt: skip
     checks = [_check("trials known", trials is not None, told), _check("costs known", grounds.costs_known, costs)]
     return checks if grounds.stress is None else [*checks, _check("fills possible", not grounds.impossible, fills)]
+
+
+def _no_leak(too_good: str) -> dict[str, Any]:
+    words = (
+        f"Too good to be taken as it is ({too_good}); nobody can look for leaks in a ledger: run the strategy as a recipe, and "
+        "seawall leakcheck it."
+    )
+    return _check("no leak", False, words)
 
 
 def _tests(grounds: Grounds) -> list[dict[str, Any]]:
