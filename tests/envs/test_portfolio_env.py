@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from small_panels import ASSETS, FEATURES, READY, ROWS, bars, batch, features, random_weights, single
+from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import RowRange
@@ -23,6 +24,18 @@ def test_a_portfolio_passes_the_checker_of_gymnasium_with_its_pictures(observati
     params = PortfolioEnvironmentParams(window=4, episode_bars=20, observation=observation, normalise=normalise)
     made = gymnasium.make(PORTFOLIO_ID, panel=bars(), rows=RowRange(0, ROWS), features=features(), ready=READY, params=params)
     check_env(made.unwrapped)
+
+
+@pytest.mark.filterwarnings(
+    "ignore:It seems that your observation (space )?window is an image:UserWarning"
+)  # bars, assets and features
+@pytest.mark.filterwarnings("ignore:.*for an image is 36x36:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*we recommend you? ?to use a symmetric:UserWarning")
+@pytest.mark.parametrize("normalise", ["simplex", "softmax"])
+@pytest.mark.parametrize("observation", ["index", "window"])
+def test_a_portfolio_passes_the_checker_of_stable_baselines3(observation, normalise):
+    check_env_for_sb3(single(render_mode="rgb_array", observation=observation, normalise=normalise))
+    check_env_for_sb3(gymnasium.make(PORTFOLIO_ID, panel=bars(), rows=RowRange(0, ROWS)).unwrapped)
 
 
 def test_a_portfolio_is_made_by_its_registered_name_and_shows_windows_where_there_are_features():
@@ -53,7 +66,7 @@ def test_stable_baselines3_learns_with_softmax_and_is_refused_on_the_simplex():
 def test_a_portfolio_is_the_first_environment_of_every_batch():
     env, many, weights = single(), batch(4), random_weights(5, 20, 4)
     seen, _ = env.reset(seed=3)
-    assert int(seen["row"]) == int(many.reset(seed=3)[0]["row"][0])
+    assert seen["row"].item() == int(many.reset(seed=3)[0]["row"][0])
     for step, now in enumerate(weights):
         seen, reward, _, truncated, _ = env.step(now[0])
         others, rewards, _, _, info = many.step(now)
@@ -71,8 +84,8 @@ def test_an_ended_portfolio_waits_for_a_reset():
         seen, _, _, truncated, _ = env.step(action)
     assert truncated
     again, reward, _, still, _ = env.step(action)
-    assert (reward, still, int(again["row"])) == (0.0, True, int(seen["row"]))
-    assert int(env.reset()[0]["row"]) != int(seen["row"])
+    assert (reward, still, again["row"].item()) == (0.0, True, seen["row"].item())
+    assert env.reset()[0]["row"].item() != seen["row"].item()
 
 
 def test_the_details_of_a_step_add_up():

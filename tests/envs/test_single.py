@@ -44,6 +44,7 @@ def test_it_passes_the_checker_of_stable_baselines3(scheme):
         warnings.filterwarnings("error", message="(?!Your observation window)")
         check_env_for_sb3(single(scheme, observation="window"))
         check_env_for_sb3(TradingEnv(world(), RowRange(0, ROWS), action_scheme(scheme, short=False), render_mode="rgb_array"))
+        check_env_for_sb3(single(scheme, observation="index"))
 
 
 def test_it_is_made_by_its_registered_name():
@@ -60,7 +61,7 @@ def test_it_is_the_first_environment_of_every_batch():
     actions = random_actions(5, 20, 4)
     seen, _ = env.reset(seed=3)
     others, _ = many.reset(seed=3)
-    assert int(seen["row"]) == int(others["row"][0])
+    assert seen["row"].item() == int(others["row"][0])
     for step, now in enumerate(actions):
         seen, reward, _, truncated, _ = env.step(int(now[0]))
         others, rewards, _, _, info = many.step(now)
@@ -77,8 +78,8 @@ def test_an_ended_episode_waits_for_a_reset():
         seen, _, _, truncated, _ = env.step(1)
     assert truncated
     again, reward, _, still, _ = env.step(1)
-    assert (reward, still, int(again["row"])) == (0.0, True, int(seen["row"]))
-    assert int(env.reset()[0]["row"]) != int(seen["row"])
+    assert (reward, still, again["row"].item()) == (0.0, True, seen["row"].item())
+    assert env.reset()[0]["row"].item() != seen["row"].item()
     assert np.isfinite(env.step(0)[1])
 
 

@@ -13,6 +13,7 @@ from seawall.core.market import RowRange
 from seawall.envs.portfolio_params import PortfolioEnvironmentParams
 from seawall.envs.portfolio_picture import History, picture, sentence
 from seawall.envs.portfolio_vector import PortfolioVectorEnv
+from seawall.envs.same_step import seen_by_one, space_of_one
 from seawall.market.panel import Panel
 from seawall.simulator.actions.numbering import as_array
 
@@ -22,9 +23,10 @@ PORTFOLIO_ID = "seawall/Portfolio-v0"
 class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
     """One portfolio over a panel: a `PortfolioVectorEnv` of one, that waits for `reset` when an episode ends.
 
-    Observations and actions are those of the vector environment without the leading axis. Details are ``weights`` of cash and
-    the assets held now, float64, shape (A + 1,); ``equity`` and ``benchmark``; ``traded_notional``, ``fee``, ``spread`` and
-    ``slippage`` of the last bar; and ``reward_parts``, which add up to the reward: ``growth``, ``excess`` and of some ``clip``.
+    Observations and actions are those of the vector environment without the leading axis, but for ``row``, which keeps its one.
+    Details are ``weights`` of cash and the assets held now, float64, shape (A + 1,); ``equity`` and ``benchmark``;
+    ``traded_notional``, ``fee``, ``spread`` and ``slippage`` of the last bar; and ``reward_parts``, which add up to the reward:
+    ``growth``, ``excess`` and of some ``clip``.
 
     Attributes:
         batch: The vector environment of one behind it, whose simulator may be read.
@@ -64,7 +66,7 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         if chosen.decide_at != "bars":
             raise ConfigError(f"decide_at is {chosen.decide_at!r}; one portfolio is stepped and drawn bar by bar: allowed: 'bars'")
         self.batch = PortfolioVectorEnv(panel, rows, 1, features=features, ready=ready, params=chosen, seed=seed)
-        self.observation_space = self.batch.single_observation_space
+        self.observation_space = space_of_one(self.batch.single_observation_space)
         self.action_space = self.batch.single_action_space
         self.render_mode = render_mode
         self._history = History()
@@ -112,7 +114,7 @@ class PortfolioEnv(gymnasium.Env[dict[str, np.ndarray], np.ndarray]):
         return picture(self._history, self.batch.panel.symbols)
 
     def _observe(self) -> dict[str, np.ndarray]:
-        return {name: np.asarray(block[0]) for name, block in self.batch.observe().items()}
+        return seen_by_one(self.batch.observe())
 
     def _details(self) -> dict[str, Any]:
         accounts = self.batch.simulator

@@ -6,7 +6,24 @@ from abc import abstractmethod
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import VectorEnv
+
+
+def space_of_one(space: spaces.Space[Any]) -> spaces.Space[Any]:
+    """Return the space of a single environment's observations: that of one of a batch, but for ``row``, which is of shape (1,).
+
+    Stable-Baselines3's checker takes no arrays without an axis.
+    """
+    if not isinstance(space, spaces.Dict) or "row" not in space.spaces:
+        return space
+    row: Any = space.spaces["row"]
+    return spaces.Dict({**space.spaces, "row": spaces.Box(row.low.item(), row.high.item(), (1,), np.int64)})
+
+
+def seen_by_one(blocks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the observation of a batch of one in the space that `space_of_one` returns."""
+    return {name: block if name == "row" else np.asarray(block[0]) for name, block in blocks.items()}
 
 
 class SameStepVectorEnv(VectorEnv[dict[str, np.ndarray], np.ndarray, np.ndarray]):

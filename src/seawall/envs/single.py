@@ -12,6 +12,7 @@ from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market, RowRange
 from seawall.core.protocols import ActionScheme
 from seawall.envs.params import EnvironmentParams
+from seawall.envs.same_step import seen_by_one, space_of_one
 from seawall.envs.trail import Trail, describe
 from seawall.envs.vector import TradingVectorEnv
 from seawall.simulator.actions.numbering import as_array
@@ -25,7 +26,7 @@ ENVIRONMENT_ID = "seawall/Single-v0"
 class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
     """One trading account over a market: a `TradingVectorEnv` of one, that waits for `reset` when an episode ends.
 
-    Observations are those of the vector environment without the leading axis.
+    Observations are those of the vector environment without the leading axis, but for ``row``, which keeps its one.
 
     Where a render mode is given, `render` shows the last bars: ``ansi`` as lines of text, ``rgb_array`` as a picture of candles,
     trades and equity. Without one, nothing is remembered for it.
@@ -67,7 +68,7 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             raise ConfigError(f"render mode {render_mode!r} is unknown; allowed: {self.metadata['render_modes']} or None")
         chosen = params if params is not None else EnvironmentParams(observation="window")
         self.batch = TradingVectorEnv(market, rows, 1, scheme, params=chosen, guards=guards, seed=seed)
-        self.observation_space = self.batch.single_observation_space
+        self.observation_space = space_of_one(self.batch.single_observation_space)
         self.action_space = self.batch.single_action_space
         self.render_mode = render_mode
         self._trail = None if render_mode is None else Trail(self.batch)
@@ -147,11 +148,11 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
         """Return the observation after a short step; a window is a read-only view of the market."""
         row = int(self.batch.simulator.row[0])
         if self._features is None:
-            return {"row": np.array(row), "account": account}
+            return {"row": np.array([row]), "account": account}
         return {"window": self._features[row - self._window + 1 : row + 1], "account": account}
 
     def _observe(self) -> dict[str, np.ndarray]:
-        return {name: np.asarray(block[0]) for name, block in self.batch.observe().items()}
+        return seen_by_one(self.batch.observe())
 
 
 def _is_number(action: Any) -> bool:
