@@ -80,6 +80,25 @@ def test_a_missing_file_is_refused(folder):
         load_bundle(folder)
 
 
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([], "it lists no members; allowed: at least one"),
+        (
+            [{"file": "../bundle/member-0.safetensors"}],
+            r"file is '\.\./bundle/member-0\.safetensors'; allowed: a name in the bundle",
+        ),
+    ],
+)
+def test_members_that_are_none_or_elsewhere_are_refused(folder, members, said):
+    path = folder / "bundle.json"
+    manifest = json.loads(path.read_text())
+    first = manifest["members"][0]
+    path.write_text(json.dumps(manifest | {"members": [first | each for each in members]}))
+    with pytest.raises(DataError, match=said):
+        load_bundle(folder)
+
+
 def test_a_missing_bundle_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"no file .*bundle\.json"):
         load_bundle(tmp_path / "nothing")

@@ -109,6 +109,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         isinstance(item, dict) and {"file", "weights_hash"} <= item.keys() for item in members
     ):
         raise DataError(f"{path} is damaged: its members are not files with a weights_hash")
+    if not members:
+        raise DataError(f"{path} is damaged: it lists no members; allowed: at least one")
+    for item in members:
+        if Path(str(item["file"])).name != item["file"]:
+            raise DataError(f"{path} is damaged: a member's file is {item['file']!r}; allowed: a name in the bundle's folder")
     version, oldest = manifest.get("schema_version"), min((*MIGRATIONS, SCHEMA_VERSION))
     if not isinstance(version, int) or not oldest <= version <= SCHEMA_VERSION:
         advice = ": upgrade seawall" if isinstance(version, int) and version > SCHEMA_VERSION else ""
