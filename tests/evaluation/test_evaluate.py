@@ -222,3 +222,22 @@ def test_what_is_told_of_guards_and_groups_stays_small(edge):
     found = edge[0].document["attribution"]
     assert len(found["guards"]["course"]["saved"]) <= 400 < len(edge[1].ensemble.frame)
     assert len(json.dumps(found, indent=2)) < 120_000
+
+
+@pytest.mark.parametrize("part", ["verdict", "ensemble", "seeds", "baselines", "test", "run"])
+@pytest.mark.parametrize("value", [None, [1]])
+def test_a_judgement_that_lacks_a_part_is_refused_by_the_parts_name(edge, tmp_path, part, value):
+    Judgement({**edge[0].document, part: value}).write(tmp_path / "metrics.json")
+    with pytest.raises(DataError, match=rf"metrics\.json is damaged: {part} is .*; allowed: an object\. Judge the run again"):
+        Judgement.read(tmp_path / "metrics.json")
+
+
+def test_a_judgement_of_other_bars_or_seeds_than_the_ledger_beside_it_is_refused(edge, tmp_path):
+    judgement, ledgers = edge
+    judgement.refuse_other(ledgers, tmp_path / "metrics.json")
+    bars = ledgers.ensemble.n_bars
+    others = Judgement({**judgement.document, "test": {**judgement.document["test"], "bars": bars + 1}})
+    with pytest.raises(DataError, match=rf"judges {bars + 1} bars .* holds {bars} bars .* not of one judgement"):
+        others.refuse_other(ledgers, tmp_path / "metrics.json")
+    with pytest.raises(DataError, match="not of one judgement"):
+        Judgement({**judgement.document, "seeds": {"77": {}}}).refuse_other(ledgers, tmp_path / "metrics.json")

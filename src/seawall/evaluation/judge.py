@@ -28,6 +28,7 @@ SCHEMA = 1
 
 _JUDGED_MEASURES = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
 _IDLE = "flat"
+_PARTS = ("verdict", "ensemble", "seeds", "baselines", "intervals", "differences", "stress", "test", "run")
 
 
 @dataclass(frozen=True)
@@ -120,13 +121,37 @@ class Judgement:
         """Read what `write` wrote.
 
         Raises:
-            DataError: The file is missing, is no judgement, or has another schema.
+            DataError: The file is missing, is no judgement, has another schema, or lacks a part.
         """
         document = read_json(path)
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
             raise DataError(f"{path} has judgement schema {schema}; this version reads {SCHEMA}: judge the run again")
+        lacking = next((part for part in _PARTS if not isinstance(document.get(part), dict)), "")
+        if lacking or not all(isinstance(document["verdict"].get(name), str) for name in ("level", "headline")):
+            what = (
+                f"{lacking} is {document.get(lacking)!r}; allowed: an object" if lacking else "its verdict has no level or headline"
+            )
+            raise DataError(f"{path} is damaged: {what}. Judge the run again with: seawall backtest {path.parent}")
         return cls(document)
+
+    def refuse_other(self, ledgers: Ledgers, path: Path) -> None:
+        """Refuse ledgers that are not those of this judgement.
+
+        Args:
+            ledgers: Those that lie beside it.
+            path: The file of the judgement.
+
+        Raises:
+            DataError: They are of other seeds or over other bars.
+        """
+        told, found = set(self.document["seeds"]), {str(seed) for seed in ledgers.seeds}
+        bars, judged = ledgers.ensemble.n_bars, self.document["test"].get("bars")
+        if told != found or bars != judged:
+            raise DataError(
+                f"{path} judges {judged} bars and {len(told)} seeds, and the ledger beside it holds {bars} bars and "
+                f"{len(found)} seeds: they are not of one judgement. Judge the run again with: seawall backtest {path.parent}"
+            )
 
 
 def judge(inputs: JudgeInputs) -> Judgement:

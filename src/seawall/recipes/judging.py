@@ -201,6 +201,7 @@ def report_case(case: Case) -> Path:
     """
     folder = case.folder()
     judgement, ledgers = Judgement.read(folder.metrics), Ledgers.read(folder.ledger)
+    judgement.refuse_other(ledgers, folder.metrics)
     recipe_text = dump_yaml(case.recipe().model_dump(mode="json"))
     render_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
     return folder.report
