@@ -28,7 +28,11 @@ SCHEMA = 1
 
 _JUDGED_MEASURES = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
 _IDLE = "flat"
-_PARTS = ("verdict", "ensemble", "seeds", "baselines", "intervals", "differences", "stress", "test", "run")
+_NEEDED = (
+    *((name, str, "text") for name in ("run.recipe", "verdict.level", "verdict.headline")),
+    *((name, dict, "a mapping") for name in ("ensemble", "seeds", "baselines", "intervals", "differences", "stress", "test")),
+)
+"""What no judgement of any version is without."""
 
 
 @dataclass(frozen=True)
@@ -127,12 +131,15 @@ class Judgement:
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
             raise DataError(f"{path} has judgement schema {schema}; this version reads {SCHEMA}: judge the run again")
-        lacking = next((part for part in _PARTS if not isinstance(document.get(part), dict)), "")
-        if lacking or not all(isinstance(document["verdict"].get(name), str) for name in ("level", "headline")):
-            what = (
-                f"{lacking} is {document.get(lacking)!r}; allowed: an object" if lacking else "its verdict has no level or headline"
-            )
-            raise DataError(f"{path} is damaged: {what}. Judge the run again with: seawall backtest {path.parent}")
+        for place, kind, words in _NEEDED:
+            part, _, name = place.partition(".")
+            held = document.get(part)
+            found = held if not name else held.get(name) if isinstance(held, dict) else None
+            if not isinstance(found, kind):
+                raise DataError(
+                    f"{path} is damaged: {place} is {found!r}; allowed: {words}. "
+                    f"Judge the run again with: seawall backtest {path.parent}"
+                )
         return cls(document)
 
     def refuse_other(self, ledgers: Ledgers, path: Path) -> None:
