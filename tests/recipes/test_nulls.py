@@ -172,9 +172,11 @@ def judgement(sharpe):
     ensemble = {"mean_log_return": 1e-4, "sharpe": sharpe}
     return {
         "schema": 1,
-        "verdict": {"level": "none"},
+        "run": {"recipe": "nulled"},
+        "verdict": {"level": "none", "headline": "No evidence of skill."},
         "ensemble": ensemble,
         "baselines": {"buy_and_hold": {"mean_log_return": 2e-4}},
+        **{part: {} for part in ("seeds", "intervals", "differences", "stress", "test")},
     }
 
 
