@@ -133,6 +133,8 @@ def _command(request: Any, columns: list[str]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
+    from seawall.evaluation.foreign.foresight import YARDSTICK
+
     test, source = document["test"], document["source"]
     span = f"{test['first'][:10]} to {test['last'][:10]}, {test['bars']:,} bars"
     out.print(escape(f"{source['ledger']}, read as {source['layout']}: {span}, after costs:"))
@@ -143,7 +145,7 @@ def _print(document: dict[str, Any]) -> None:
     if found["value"] is None:
         out.print(escape(f"Captured: undefined, since {found['reason']}"), soft_wrap=True)
     else:
-        out.print(f"Captured: {percent(found['value'], 2)} of what perfect foresight could earn at opens, after the same costs")
+        out.print(f"Captured: {percent(found['value'], 2)} of what {YARDSTICK}, after the same costs")
     print_verdict(document["verdict"], (*(f"{finding['words']}." for finding in document["findings"]), *source["notes"]))
     out.print(f"\nReport: {document['report']}")
 

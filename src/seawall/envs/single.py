@@ -108,7 +108,8 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
             InvariantError: The action is not in the numbering, or `reset` was never called.
         """
         stepper = self._stepper
-        if stepper is not None and _is_number(action) and 0 <= action < stepper.n_actions:
+        whole = isinstance(action, (int, np.integer)) and not isinstance(action, bool)
+        if stepper is not None and whole and 0 <= action < stepper.n_actions:
             code, earned, terminated, truncated, account = stepper.step(int(action))
             if code == ALLOWED:
                 details = {"illegal_moves": int(self.batch.desk.illegal_moves[0]), "reward_terms": {"log_return": earned}}
@@ -153,11 +154,6 @@ class TradingEnv(gymnasium.Env[dict[str, np.ndarray], Any]):
 
     def _observe(self) -> dict[str, np.ndarray]:
         return seen_by_one(self.batch.observe())
-
-
-def _is_number(action: Any) -> bool:
-    """Say whether an action is a whole number; what is true or false is none."""
-    return isinstance(action, (int, np.integer)) and not isinstance(action, bool)
 
 
 if ENVIRONMENT_ID not in gymnasium.registry:

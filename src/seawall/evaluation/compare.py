@@ -11,7 +11,7 @@ import numpy as np
 
 from seawall.core.errors import DataError
 from seawall.evaluation.bootstrap import BootstrapParams
-from seawall.evaluation.judge import Judgement
+from seawall.evaluation.judge import Judgement, at, lack_of
 from seawall.evaluation.ledger import Ledger
 from seawall.evaluation.metrics import Measured
 from seawall.evaluation.portfolio_ledger import PortfolioLedger
@@ -24,9 +24,9 @@ ABSENT = "–"
 
 _METRICS = ("total_return", "annual_return", "sharpe", "sortino", "max_drawdown", "turnover_per_year", "hit_rate", "trades")
 _LUCK = ("probabilistic_sharpe", "deflated_sharpe", "least_track_record_bars", "pbo")
-_TOLD = ("run.recipe", "run.symbol", "run.timeframe", "test.first", "test.last", "verdict.level")
-_PARTS = ("run.costs", "seeds", "ensemble", "intervals.ensemble.mean_log_return", "intervals.ensemble.sharpe", "stress.break_even")
-"""What a judgement of any version has: words, and parts that hold figures."""
+_TOLD = ("run.symbol", "run.timeframe", "test.first", "test.last")
+_PARTS = ("run.costs", "intervals.ensemble.mean_log_return", "intervals.ensemble.sharpe", "stress.break_even")
+"""What is compared of any judgement, beside what none is read without: words, and parts that hold figures."""
 _WORDS = ("run", "recipe", "symbol", "timeframe", "test_first", "test_last", "verdict", "stamp", "captured_of", "comparable")
 """What is no figure in a row of the table."""
 _NO_SETTINGS = ("name", "summary", "missing", "smoke", "data", "device")
@@ -112,10 +112,9 @@ def compared(contenders: Sequence[Contender], params: BootstrapParams | None = N
 def damage_of(judgement: Judgement) -> str:
     """Say what a judgement lacks, or holds that is no figure, of all that is compared; empty where nothing is amiss."""
     document = judgement.document
-    for path, kind, words in (*((path, str, "text") for path in _TOLD), *((path, Mapping, "a mapping") for path in _PARTS)):
-        found = _at(document, *path.split("."))
-        if not isinstance(found, kind):
-            return f"{path} is {found!r}; allowed: {words}"
+    lack = lack_of(document, _TOLD, _PARTS)
+    if lack:
+        return lack
     figures = {name: value for name, value in _row("", document, ()).items() if name not in _WORDS}
     for name, value in figures.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -162,7 +161,7 @@ def _same_bars(one: Contender, other: Contender) -> bool:
     if one.ledger is None or other.ledger is None or not np.array_equal(one.ledger.timestamps_ms, other.ledger.timestamps_ms):
         return False
     if isinstance(one.ledger, PortfolioLedger) or isinstance(other.ledger, PortfolioLedger):
-        hashes = [_at(each.judgement.document, "run", "data", "data_hash") for each in (one, other)]
+        hashes = [at(each.judgement.document, "run", "data", "data_hash") for each in (one, other)]
         return type(one.ledger) is type(other.ledger) and hashes[0] == hashes[1]
     # A ruined account's ledger ends early.
     shared = min(len(one.ledger.frame), len(other.ledger.frame))
@@ -219,10 +218,10 @@ def _row(name: str, document: Mapping[str, Any], first: tuple[Any, ...]) -> dict
         "mean_log_return_low": mean.get("low"),
         "mean_log_return_high": mean.get("high"),
         **_luck(document),
-        "captured": _at(document, "attainable", "captured", "value"),
-        "captured_of": _at(document, "attainable", "kind"),
-        "guards_effect": _at(document, "attribution", "guards", "effect"),
-        "costs_share": _at(ensemble, "costs", "share_of_initial_equity"),
+        "captured": at(document, "attainable", "captured", "value"),
+        "captured_of": at(document, "attainable", "kind"),
+        "guards_effect": at(document, "attribution", "guards", "effect"),
+        "costs_share": at(ensemble, "costs", "share_of_initial_equity"),
         "break_even": document["stress"]["break_even"].get("multiple"),
         "comparable": _ground(document) == first,
     }
@@ -230,10 +229,10 @@ def _row(name: str, document: Mapping[str, Any], first: tuple[Any, ...]) -> dict
 
 def _luck(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "trials": _at(document, "skill", "trials"),
-        **{name: _at(document, "skill", name, "value") for name in _LUCK},
-        "pbo_configurations": _at(document, "skill", "pbo", "configurations"),
-        **{f"seeds_{name}": _at(document, "skill", "seeds", name, "iqm", "value") for name in ("total_return", "sharpe")},
+        "trials": at(document, "skill", "trials"),
+        **{name: at(document, "skill", name, "value") for name in _LUCK},
+        "pbo_configurations": at(document, "skill", "pbo", "configurations"),
+        **{f"seeds_{name}": at(document, "skill", "seeds", name, "iqm", "value") for name in ("total_return", "sharpe")},
     }
 
 
@@ -242,22 +241,13 @@ def _null_test(nulls: Mapping[str, Any] | None) -> dict[str, Any] | None:
     known = [
         (told["p"], told["of"], kind)
         for kind, each in ((nulls or {}).get("kinds") or {}).items()
-        for told in [_at(each, "positions", "sharpe")]
+        for told in [at(each, "positions", "sharpe")]
         if told is not None and told.get("p") is not None
     ]
     if not known:
         return None
     p, markets, kind = max(known)
     return {"p": p, "markets": markets, "kind": kind}
-
-
-def _at(document: Any, *keys: str) -> Any:
-    """Return what lies so deep in a document; None where any part of the way is missing, as in those of older versions."""
-    for key in keys:
-        if not isinstance(document, Mapping):
-            return None
-        document = document.get(key)
-    return document
 
 
 def _flattened(value: Any, path: str = "") -> list[tuple[str, Any]]:

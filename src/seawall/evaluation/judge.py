@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,8 @@ SCHEMA = 1
 
 _JUDGED_MEASURES = ("total_return", "annual_return", "mean_log_return", "sharpe", "sortino", "max_drawdown")
 _IDLE = "flat"
-_NEEDED = (
-    *((name, str, "text") for name in ("run.recipe", "verdict.level", "verdict.headline")),
-    *((name, dict, "a mapping") for name in ("ensemble", "seeds", "baselines", "intervals", "differences", "stress", "test")),
-)
+_TEXTS = ("run.recipe", "verdict.level", "verdict.headline")
+_MAPPINGS = ("ensemble", "seeds", "baselines", "intervals", "differences", "stress", "test")
 """What no judgement of any version is without."""
 
 
@@ -131,15 +129,9 @@ class Judgement:
         schema = document.get("schema") if isinstance(document, dict) else None
         if schema != SCHEMA:
             raise DataError(f"{path} has judgement schema {schema}; this version reads {SCHEMA}: judge the run again")
-        for place, kind, words in _NEEDED:
-            part, _, name = place.partition(".")
-            held = document.get(part)
-            found = held if not name else held.get(name) if isinstance(held, dict) else None
-            if not isinstance(found, kind):
-                raise DataError(
-                    f"{path} is damaged: {place} is {found!r}; allowed: {words}. "
-                    f"Judge the run again with: seawall backtest {path.parent}"
-                )
+        lack = lack_of(document, _TEXTS, _MAPPINGS)
+        if lack:
+            raise damaged(path, lack)
         return cls(document)
 
     def refuse_other(self, ledgers: Ledgers, path: Path) -> None:
@@ -159,6 +151,41 @@ class Judgement:
                 f"{path} judges {judged} bars and {len(told)} seeds, and the ledger beside it holds {bars} bars and "
                 f"{len(found)} seeds: they are not of one judgement. Judge the run again with: seawall backtest {path.parent}"
             )
+
+
+def damaged(path: Path, lack: str) -> DataError:
+    """Return the error that says what a judgement lacks.
+
+    Args:
+        path: Its file.
+        lack: As `lack_of` tells it.
+    """
+    return DataError(f"{path} is damaged: {lack}. Judge the run again with: seawall backtest {path.parent}")
+
+
+def lack_of(document: Any, texts: Iterable[str], mappings: Iterable[str]) -> str:
+    """Say which text or mapping a document lacks; empty where it has all.
+
+    Args:
+        document: Of a judgement.
+        texts: Dotted places of words, as in ``run.recipe``.
+        mappings: Dotted places of parts.
+    """
+    kinds = (*((place, str, "text") for place in texts), *((place, Mapping, "a mapping") for place in mappings))
+    for place, kind, words in kinds:
+        found = at(document, *place.split("."))
+        if not isinstance(found, kind):
+            return f"{place} is {found!r}; allowed: {words}"
+    return ""
+
+
+def at(document: Any, *keys: str) -> Any:
+    """Return what lies so deep in a document; None where any part of the way is missing, as in those of older versions."""
+    for key in keys:
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(key)
+    return document
 
 
 def judge(inputs: JudgeInputs) -> Judgement:

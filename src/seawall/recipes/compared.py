@@ -11,7 +11,7 @@ from seawall.core.errors import ConfigError, DataError
 from seawall.core.files import digest, read_json
 from seawall.core.run_folder import RunFolder
 from seawall.evaluation.compare import Contender, damage_of
-from seawall.evaluation.judge import Judgement
+from seawall.evaluation.judge import Judgement, damaged
 from seawall.evaluation.ledger import Ledger, Ledgers
 from seawall.evaluation.portfolio_ledger import PortfolioLedgers
 from seawall.recipes.files import parse_yaml
@@ -94,7 +94,7 @@ def _read(folder: RunFolder, name: str) -> Contender:
     judgement = Judgement.read(folder.metrics)
     damage = damage_of(judgement)
     if damage:
-        raise DataError(f"{folder.metrics} is damaged: {damage}. Judge the run again with: seawall backtest {folder.path}")
+        raise damaged(folder.metrics, damage)
     return Contender(name, str(folder.path), kind, judgement, _ledger(folder, portfolio=portfolio), recipe, _nulls(folder))
 
 

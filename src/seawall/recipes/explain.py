@@ -38,15 +38,10 @@ from seawall.evaluation.explain import (
 )
 from seawall.evaluation.explain_page import EXPLANATION
 from seawall.evaluation.explain_words import cautions, findings
-from seawall.evaluation.judge import Judgement
-from seawall.evaluation.portfolio_ledger import PortfolioLedgers
-from seawall.evaluation.portfolio_report import render_portfolio_report
-from seawall.recipes.addenda import addenda_of
+from seawall.recipes import portfolio_run
 from seawall.recipes.explain_ground import Ground, ground_of_portfolio, ground_of_series
 from seawall.recipes.families import is_portfolio_run
-from seawall.recipes.files import dump_yaml
 from seawall.recipes.judging import Case, report_case
-from seawall.recipes.portfolio_run import load_run
 
 Method = Literal["ig", "occlusion", "both"]
 Tell = Callable[[str, int, int], Any]
@@ -110,12 +105,7 @@ def _page(case: Case, folder: RunFolder, portfolio: bool) -> Path | None:
     """Write the page of a judged run anew; return None where it is not judged."""
     if not folder.metrics.is_file():
         return None
-    if not portfolio:
-        return report_case(case)
-    judgement, ledgers = Judgement.read(folder.metrics), PortfolioLedgers.read(folder.ledger)
-    recipe_text = dump_yaml(load_run(folder).model_dump(mode="json"))
-    render_portfolio_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
-    return folder.report
+    return portfolio_run.report_run(folder) if portfolio else report_case(case)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from seawall.evaluation.chain import evaluate_ranges
 from seawall.evaluation.evaluate import Candidates
 from seawall.evaluation.judge import Judgement, RunFacts
 from seawall.evaluation.portfolio_evaluate import evaluate_portfolios
+from seawall.evaluation.portfolio_ledger import PortfolioLedgers
 from seawall.evaluation.portfolio_report import render_portfolio_report
 from seawall.evaluation.stitching import portfolio
 from seawall.recipes.addenda import addenda_of
@@ -234,9 +235,22 @@ def judge_run(
     ledgers.write(folder.ledger)
     judgement.write(folder.metrics)
     note_judged(run, trial, judgement, None if judged_as is None else judged_as.kept(ledgers.ensemble))
-    recipe_text = dump_yaml(recipe.model_dump(mode="json"))
-    render_portfolio_report(judgement, ledgers, recipe_text, folder.report, addenda_of(folder))
+    _render(judgement, ledgers, recipe, folder)
     return judgement
+
+
+def report_run(run: RunFolder) -> Path:
+    """Write the page of a judged run anew, with what is told beside its judgement by now.
+
+    Raises:
+        DataError: The run is not judged yet.
+    """
+    _render(Judgement.read(run.metrics), PortfolioLedgers.read(run.ledger), load_run(run), run)
+    return run.report
+
+
+def _render(judgement: Judgement, ledgers: PortfolioLedgers, recipe: PortfolioRecipe, folder: RunFolder) -> None:
+    render_portfolio_report(judgement, ledgers, dump_yaml(recipe.model_dump(mode="json")), folder.report, addenda_of(folder))
 
 
 def _by_onnx(judgement: Judgement) -> Judgement:

@@ -17,6 +17,8 @@ from seawall.evaluation.oracle.problem import Exposures
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.settings import SimulatorParams
 
+YARDSTICK = "perfect foresight could earn at opens"
+"""What a ledger is held against."""
 ABOVE = "it earned more than that: it was filled within bars, or held more between closes than at them"
 """Why there is no share where a ledger is above the yardstick, which no fill at opens could be."""
 

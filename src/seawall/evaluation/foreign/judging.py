@@ -19,7 +19,7 @@ from seawall.evaluation.attribution import Surroundings, attribution
 from seawall.evaluation.bootstrap import BootstrapParams, Resamples, resample
 from seawall.evaluation.evidence import VerdictParams, too_good
 from seawall.evaluation.foreign.figures_of import foreign_metrics, luck
-from seawall.evaluation.foreign.foresight import ABOVE, foresight
+from seawall.evaluation.foreign.foresight import ABOVE, YARDSTICK, foresight
 from seawall.evaluation.foreign.own import our_ledger
 from seawall.evaluation.foreign.placing import BarsOf, Placed, Stamps, place
 from seawall.evaluation.foreign.reading import Reading, read_recording
@@ -253,7 +253,7 @@ def _grounds(document: dict[str, Any], rebuilt: Rebuilt, params: VerdictParams) 
     share = document["attainable"]["captured"]
     reasons = [
         too_good(document["ledger"]["sharpe"], Measured(share["value"], share["reason"]), params),
-        *(["more than perfect foresight could earn at opens"] if share["reason"] == ABOVE else []),
+        *([f"more than {YARDSTICK}"] if share["reason"] == ABOVE else []),
     ]
     return Grounds(
         metrics=document["ledger"],

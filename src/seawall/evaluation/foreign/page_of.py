@@ -17,6 +17,7 @@ from seawall.evaluation.attribution_figures import (
     weekday_figure,
 )
 from seawall.evaluation.figures import equity_figure, exposure_figure, price_figure, stress_figure
+from seawall.evaluation.foreign.foresight import YARDSTICK
 from seawall.evaluation.foreign.judging import Judged
 from seawall.evaluation.page import number, render
 from seawall.evaluation.phrases import percent, share, two_digits
@@ -111,7 +112,7 @@ def _captured(attainable: Mapping[str, Any]) -> tuple[str, str]:
     found = attainable["captured"]
     if found["value"] is None:
         return _DASH, f"undefined: {found['reason']}"
-    return percent(found["value"], 2), "of what perfect foresight could earn at opens, after the same costs"
+    return percent(found["value"], 2), f"of what {YARDSTICK}, after the same costs"
 
 
 def _cards(document: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -15,13 +15,9 @@ from seawall.core.run_folder import RunFolder
 from seawall.core.trials import REGISTRY
 from seawall.evaluation.judge import Judgement
 from seawall.evaluation.null_positions import found, levels_of, placed, sentences
-from seawall.evaluation.portfolio_ledger import PortfolioLedgers
-from seawall.evaluation.portfolio_report import render_portfolio_report
 from seawall.recipes import portfolio_run
-from seawall.recipes.addenda import addenda_of
 from seawall.recipes.experiment import training_summary
 from seawall.recipes.families import AnyRecipe, is_portfolio_run, judge_portfolio, load_any_run
-from seawall.recipes.files import dump_yaml
 from seawall.recipes.judging import Case, judge_cases, report_case
 from seawall.recipes.nulls.origin import NullKind, Origin
 from seawall.recipes.nulls.pipeline import NullTask, figures_of, null_task, remove_null
@@ -183,13 +179,9 @@ def _real(test: NullTest) -> Judgement:
 
 def _report(test: NullTest) -> Path:
     """Write the run's page anew, with where it lies among the null markets."""
-    run = test.run
-    if not is_portfolio_run(run):
-        return report_case(Case(run, data_root=test.data_root))
-    judgement, ledgers = Judgement.read(run.metrics), PortfolioLedgers.read(run.ledger)
-    recipe_text = dump_yaml(portfolio_run.load_run(run).model_dump(mode="json"))
-    render_portfolio_report(judgement, ledgers, recipe_text, run.report, addenda_of(run))
-    return run.report
+    if is_portfolio_run(test.run):
+        return portfolio_run.report_run(test.run)
+    return report_case(Case(test.run, data_root=test.data_root))
 
 
 def _facts(prepared: Prepared) -> dict[str, Any]:
