@@ -166,17 +166,18 @@ def peer(name: str, shape: Shape, width: int) -> Case:
     return getattr(trainers, name)(make, shape.n_envs, shape.n_steps, shape.minibatch, shape.epochs, width)
 
 
-LARGE, SMALL, RECURRENT, WIDE = (
+LARGE, SMALL, RECURRENT, WIDE, WIDE_AS_OFTEN = (
     Shape(256, 128, 4_096, 4),
     Shape(16, 128, 64, 10),
     Shape(16, 128, 128, 10),
     Shape(256, 128, 4_096, 4),
+    Shape(256, 128, 4_096, 10),
 )
 BOUND_LARGE, BOUND_SMALL = f"bound fp32, {LARGE}", f"bound fp32, {SMALL}"
 OURS_LARGE, OURS_HALF, OURS_SMALL = f"PPO fp32, {LARGE}", f"PPO bf16, {LARGE}", f"PPO fp32, {SMALL}"
 SB3_SMALL = f"Stable-Baselines3 PPO on Gym-Trading-Env, {SMALL}"
 OURS_WHOLE, OURS_CUT = f"recurrent PPO, {RECURRENT}, sequences of 128", f"recurrent PPO, {RECURRENT}, sequences of 16"
-OURS_WIDE = f"recurrent PPO, {WIDE}, sequences of 128"
+OURS_WIDE, OURS_AS_OFTEN = (f"recurrent PPO, {shape}, sequences of 128" for shape in (WIDE, WIDE_AS_OFTEN))
 SB3_FREE = f"Stable-Baselines3 PPO on a free environment, {LARGE}"
 BOUND_WHOLE, BOUND_CUT = f"bound fp32, {RECURRENT}, sequences of 128", f"bound fp32, {RECURRENT}, sequences of 16"
 CONTRIB = f"sb3-contrib RecurrentPPO on Gym-Trading-Env, {RECURRENT}"
@@ -206,6 +207,7 @@ GROUPS: dict[str, Group] = {
             OURS_WHOLE: lambda: ours_recurrent(RECURRENT),
             OURS_CUT: lambda: ours_recurrent(RECURRENT, sequence=16),
             OURS_WIDE: lambda: ours_recurrent(WIDE),
+            OURS_AS_OFTEN: lambda: ours_recurrent(WIDE_AS_OFTEN),
             CONTRIB: lambda: peer("recurrent_ppo", RECURRENT, UNITS),
         },
         (
@@ -216,6 +218,7 @@ GROUPS: dict[str, Group] = {
             (BOUND_WHOLE, CONTRIB),
             (BOUND_CUT, CONTRIB),
             (OURS_WIDE, CONTRIB),
+            (OURS_AS_OFTEN, CONTRIB),
         ),
     ),
 }

@@ -219,3 +219,24 @@ def test_divergence_stops_the_training_and_names_the_learning_rate(algorithm):
             parameter.fill_(float("nan"))
     with pytest.raises(InvariantError, match="lower learning_rate"):
         learner.update()
+
+
+@pytest.mark.parametrize("algorithm", list(SMALL))
+def test_what_a_diverging_training_learned_from_is_saved_with_the_cause(algorithm, tmp_path):
+    learner = zoo(algorithm)
+    learner.failure_folder = tmp_path
+    learner.update()
+    learner.model.lr_schedule = lambda _left: float("nan")
+    with pytest.raises(InvariantError, match=r"training diverged at step \d+: .*the batch is saved in "):
+        learner.update()
+    (folder,) = tmp_path.iterdir()
+    kept = load_file(folder / "batch.safetensors")
+    told = json.loads((folder / "batch.json").read_text(encoding="utf-8"))
+    assert told["cause"].startswith(f"training diverged at step {learner.steps}")
+    assert told["settings"]["algorithm"] == algorithm
+    rows = kept["observations_row"].numpy()
+    assert rows.min() >= WINDOW - 1
+    assert rows.max() < len(MARKET)
+    assert len(kept["rewards"].flatten()) == rows.size
+    assert kept["rewards"].isfinite().all()
+    assert kept["rewards"].std() > 0.0

@@ -48,12 +48,12 @@ def test_every_cell_is_told_with_its_numbers_and_its_verdict():
     page = ladder_html(document(cell(), walk, control))
     body = re.sub(r"<[^>]+>", "|", page[page.index("<tbody>") : page.index("</tbody>")])
     rows = [[word for word in line.split("|") if word.strip()] for line in body.splitlines() if line.strip()]
-    assert rows[0] == ["sine", "strong", "exact", "2", "0.812", "0.7", "0.9", "0.75", "0.99", "6.1", "7.5", "12", "reached"]
+    assert rows[0] == ["sine", "strong", "exact", "2", "0.81", "0.70", "0.90", "0.75", "0.99", "6.10", "7.50", "12.0", "reached"]
     assert rows[1][0] == "walk"
     assert rows[1][-1] == "no claim"
     assert rows[1].count("–") == 5
     assert rows[2][0] == "ar1 (control)"
-    assert rows[2][7] == "&lt; 0.1"
+    assert rows[2][7] == "&lt; 0.10"
 
 
 @pytest.mark.parametrize(("passed", "tone", "words"), [(True, "evidence", "was reached"), (False, "none", "1 failed")])

@@ -47,7 +47,7 @@ def train(
 
         seawall train two-stage encoder=latest
 
-        seawall train tradernet --plugin my_columns.py features.columns=[momentum_10]
+        seawall train tradernet --plugin my_columns.py 'features.columns=["momentum_10"]'
     """
     from seawall.recipes.families import create_any_run, load_any
     from seawall.recipes.schema import Recipe

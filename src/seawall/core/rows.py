@@ -19,3 +19,13 @@ def split_rows(rows: np.ndarray) -> np.ndarray:
     out = np.empty((len(rows), 2), dtype=np.float32)
     out[:, 0], out[:, 1] = rows >> 16, rows & 0xFFFF
     return out
+
+
+def join_rows(parts: np.ndarray) -> np.ndarray:
+    """Return the rows that `split_rows` made two numbers each of, int64, shape (...).
+
+    Args:
+        parts: Whole numbers, shape (..., 2).
+    """
+    whole = parts.astype(np.int64)
+    return (whole[..., 0] << 16) | whole[..., 1]

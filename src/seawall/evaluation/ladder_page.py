@@ -13,7 +13,7 @@ from seawall import __version__
 from seawall.core.errors import DataError
 from seawall.core.files import refuse_replacing_file, write_text
 from seawall.evaluation.figures import laid_out
-from seawall.evaluation.page import number, render
+from seawall.evaluation.page import render
 
 _COLOURS = ("#3b7ddd", "#dd7f2b", "#2a9d6f", "#9a5fc4", "#d1495b", "#8a8f98")
 _STRENGTHS = ("strong", "medium", "weak")
@@ -108,6 +108,11 @@ def _curve(row: Mapping[str, Any], seed: int, curve: Sequence[Sequence[float]], 
     )
 
 
+def _fixed(value: float | None, decimals: int = 2) -> str:
+    """Return a number with as many decimals as the others of its column, or a dash."""
+    return "–" if value is None else f"{value:.{decimals}f}".replace("-", "−")
+
+
 def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
     shares = [row[name] for name in ("mean_share", "lowest_share", "highest_share")]
     return {
@@ -115,12 +120,12 @@ def _cells(row: Mapping[str, Any]) -> dict[str, Any]:
         "strength": "" if row["mean_share"] is None else row["strength"],
         "agent": row["agent"],
         "numbers": [
-            *(number(value) for value in shares),
-            number(row["required"]) if row["share_below"] is None else f"< {number(row['share_below'])}",
-            number(row["fitted_share"]),
-            number(row["growth_bps"]),
-            number(row["attainable_bps"]),
-            number(row["seconds"]),
+            *(_fixed(value) for value in shares),
+            _fixed(row["required"]) if row["share_below"] is None else f"< {_fixed(row['share_below'])}",
+            _fixed(row["fitted_share"]),
+            _fixed(row["growth_bps"]),
+            _fixed(row["attainable_bps"]),
+            _fixed(row["seconds"], 1),
         ],
         "verdict": row["verdict"],
         "tone": {True: "good", False: "strong", None: ""}[row["passed"]],

@@ -139,7 +139,7 @@ EXACT_PARAMS = ExactParams(n_segments=8, segment_bars=64, learning_rate=3e-3, ga
 EXACT_BUDGETS: dict[str, dict[str, float]] = {
     "strong": {"total_steps": 262_144, "gradient_steps": 32},
     "medium": {"total_steps": 589_824, "gradient_steps": 64, "weight_decay": 1.0, "entropy_coefficient": 0.15},
-    "weak": {"total_steps": 1_048_576, "gradient_steps": 256, "weight_decay": 0.5, "entropy_coefficient": 0.1},
+    "weak": {"total_steps": 1_048_576, "gradient_steps": 256, "weight_decay": 0.5},
 }
 """What changes by strength: a smaller edge takes more bars and a longer memory. With a decay of 2 a weak one is forgotten sooner
 than learned: the weights shrink to nothing, and with them every preference of the policy."""

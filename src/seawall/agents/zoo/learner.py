@@ -18,9 +18,11 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch import Tensor
 
+from seawall.agents.failure import stop_training
 from seawall.agents.sb3_gathering import FeatureSource
 from seawall.agents.state import host_weights, join_state, split_state
 from seawall.agents.zoo.algorithms import ALGORITHMS, algorithm_arguments, policy_name
+from seawall.agents.zoo.learned_from import LearnedFrom
 from seawall.agents.zoo.network import ZooNetwork, policy_keywords, zoo_seed
 from seawall.agents.zoo.params import ZooParams, check_actions
 from seawall.agents.zoo.policy import ZooPolicy
@@ -86,6 +88,7 @@ class Zoo:
             self.model: Any = algorithm(policy_name(params.algorithm), seen, **arguments)
             self.model.set_logger(Logger(None, []))
             self.model._setup_learn(params.total_steps, self._tally)
+        self._learned_from = LearnedFrom(self.model)
         self.network = ZooNetwork(params.algorithm, self.model.policy)
 
     @property
@@ -107,7 +110,8 @@ class Zoo:
             most of it the mean over the update.
 
         Raises:
-            InvariantError: A loss, a reward or a weight is no longer finite; the message names the likely setting.
+            InvariantError: A loss, a reward or a weight is no longer finite; the message names the likely setting, and what was
+                learned from is saved in `failure_folder`.
         """
         started, before = perf_counter(), self.steps
         goal = min(before + self.params.update_steps, self.total_steps)
@@ -123,7 +127,15 @@ class Zoo:
         }
 
     def _round(self) -> None:
-        """Take one rollout and learn from it, as the library's ``learn`` does."""
+        """Take one rollout and learn from it, as the library's ``learn`` does; where that diverges, save what it learned from."""
+        try:
+            self._learn()
+            self._tally.record(self.model.logger.name_to_value)
+        except InvariantError as error:
+            stop_training(str(error), self._learned_from.tensors(), self.params, step=self.steps, folder=self.failure_folder)
+        self.model.logger.dump(self.steps)
+
+    def _learn(self) -> None:
         model: Any = self.model
         try:
             if isinstance(self.model, OnPolicyAlgorithm):
@@ -134,14 +146,21 @@ class Zoo:
                 self._replay_round()
         except ValueError as error:
             # The library finds out that weights are not numbers when it draws actions by them.
-            if all(bool(parameter.isfinite().all()) for parameter in model.policy.parameters()):
+            if self._finite():
                 raise
-            raise InvariantError(
-                f"training diverged at step {self.steps}: weights are not finite; lower learning_rate {self.params.learning_rate} "
-                "or max_gradient_norm, set normalise_reward, or check that the features are finite"
-            ) from error
-        self._tally.record(model.logger.name_to_value)
-        model.logger.dump(self.steps)
+            raise self._diverged() from error
+        # Now, for the next rollout overwrites the one that did it. What was replayed stays until more is.
+        if isinstance(self.model, OnPolicyAlgorithm) and not self._finite():
+            raise self._diverged()
+
+    def _finite(self) -> bool:
+        return all(bool(parameter.isfinite().all()) for parameter in self.model.policy.parameters())
+
+    def _diverged(self) -> InvariantError:
+        return InvariantError(
+            f"training diverged at step {self.steps}: weights are not finite; lower learning_rate {self.params.learning_rate} "
+            "or max_gradient_norm, set normalise_reward, or check that the features are finite"
+        )
 
     def _replay_round(self) -> None:
         model = self.model
