@@ -180,7 +180,7 @@ OURS_WHOLE, OURS_CUT = f"recurrent PPO, {RECURRENT}, sequences of 128", f"recurr
 OURS_WIDE, OURS_AS_OFTEN = (f"recurrent PPO, {shape}, sequences of 128" for shape in (WIDE, WIDE_AS_OFTEN))
 SB3_FREE = f"Stable-Baselines3 PPO on a free environment, {LARGE}"
 BOUND_WHOLE, BOUND_CUT = f"bound fp32, {RECURRENT}, sequences of 128", f"bound fp32, {RECURRENT}, sequences of 16"
-CONTRIB = f"sb3-contrib RecurrentPPO on Gym-Trading-Env, {RECURRENT}"
+CONTRIB, CONTRIB_WIDE = (f"sb3-contrib RecurrentPPO on Gym-Trading-Env, {shape}" for shape in (RECURRENT, WIDE_AS_OFTEN))
 
 GROUPS: dict[str, Group] = {
     "large": Group(
@@ -209,6 +209,7 @@ GROUPS: dict[str, Group] = {
             OURS_WIDE: lambda: ours_recurrent(WIDE),
             OURS_AS_OFTEN: lambda: ours_recurrent(WIDE_AS_OFTEN),
             CONTRIB: lambda: peer("recurrent_ppo", RECURRENT, UNITS),
+            CONTRIB_WIDE: lambda: peer("recurrent_ppo", WIDE_AS_OFTEN, UNITS),
         },
         (
             (OURS_WHOLE, BOUND_WHOLE),
@@ -219,6 +220,7 @@ GROUPS: dict[str, Group] = {
             (BOUND_CUT, CONTRIB),
             (OURS_WIDE, CONTRIB),
             (OURS_AS_OFTEN, CONTRIB),
+            (OURS_AS_OFTEN, CONTRIB_WIDE),
         ),
     ),
 }
@@ -314,7 +316,7 @@ def memory() -> dict[str, float]:
 
 
 def report(document: dict[str, Any]) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     for name, group in document["groups"].items():
         table = Table("case", "steps/s, median", "min to max", title=f"{name}, {document['setting']['threads']} thread(s)")
         for row in group["cases"]:
