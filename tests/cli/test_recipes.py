@@ -59,6 +59,9 @@ def test_a_changed_setting_changes_the_hash(seawall):
     [
         ("costs.takr_bps=1", r"unknown key costs\.takr_bps \(value 1\); did you mean taker_bps\?"),
         ("cost.taker_bps=1", r"unknown key cost .*did you mean costs\?"),
+        ("reward.preset=plain", r"unknown key reward \(value \{'preset': 'plain'\}\); reward stands at simulator\.reward"),
+        ("costs.gamma=1", r"unknown key costs\.gamma \(value 1\); gamma stands at agent\.gamma"),
+        ("agent.quantiles=8", r"unknown key quantiles \(value 8\)$"),
         ("costs.taker_bps=-1", r"costs\.taker_bps is -1: input should be greater than or equal to 0"),
         ("guards.n_consecutive.n=0", r"guards .*n is 0: input should be greater than or equal to 1"),
         ("guards.smurff.n=1", r"guard 'smurff' is unknown; allowed: n_consecutive"),

@@ -29,7 +29,8 @@ from seawall.recipes.experiment import worker_count
 from seawall.recipes.files import parse_yaml
 from seawall.recipes.judging import Case, OpenedCase, open_case
 from seawall.recipes.plugins import load_plugins
-from seawall.recipes.schema import Recipe, refused_recipe
+from seawall.recipes.refusals import refused_recipe
+from seawall.recipes.schema import Recipe
 from seawall.recipes.smurf import supervise
 from seawall.simulator.costs.params import CostParams
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from seawall.core.errors import ConfigError, DataError
-from seawall.recipes.schema import refused_recipe
+from seawall.recipes.refusals import refused_recipe
 from seawall.simulator.actions.registry import SellBuyHold
 
 P = TypeVar("P", bound=BaseModel)
@@ -36,7 +36,7 @@ def settings_of(model: type[P], values: Any, name: str) -> P:
     try:
         return model.model_validate({} if values is None else values)
     except ValidationError as error:
-        told = refused_recipe(f"of the agent's {name}", error, tuple(model.model_fields))
+        told = refused_recipe(f"of the agent's {name}", error, dict.fromkeys(model.model_fields, ()))
         raise ConfigError(str(told).removeprefix("recipe of ")) from error
 
 

@@ -22,7 +22,8 @@ from seawall.market.synthetic.assets import AssetParams
 from seawall.market.synthetic.regimes import RegimeParams
 from seawall.nets.portfolio import PortfolioNetworkParams
 from seawall.recipes.named_costs import with_plain_costs
-from seawall.recipes.schema import CostNames, RecipeRules, SeedsParams, SeriesParams, refused_recipe
+from seawall.recipes.refusals import refused_recipe
+from seawall.recipes.schema import CostNames, RecipeRules, SeedsParams, SeriesParams
 from seawall.simulator.costs.params import CostParams
 from seawall.simulator.portfolio.accounts import account_layout
 from seawall.simulator.portfolio.charges import rates_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +26,7 @@ from seawall.recipes.agent_checks import AGENTS, check_stages, fresh_guards
 from seawall.recipes.files import MAIN, ROLE, SMURF, load_mapping
 from seawall.recipes.named_costs import SOURCES, with_plain_costs
 from seawall.recipes.plugins import check_reward_terms, load_plugins, require_loaded, trust
+from seawall.recipes.refusals import explained, places_of, refused_recipe
 from seawall.simulator.accounts import feature_codes
 from seawall.simulator.actions.registry import ACTION_SCHEMES, Scheme, action_scheme
 from seawall.simulator.costs.params import CostParams
@@ -325,7 +325,7 @@ def validate_recipe(mapping: Mapping[str, Any], origin: str) -> Recipe:
     try:
         recipe = Recipe.model_validate(with_plain_costs(mapping, origin))
     except ValidationError as error:
-        raise refused_recipe(origin, error, _known_keys()) from error
+        raise refused_recipe(origin, error, _places()) from error
     check_reward_terms(recipe.simulator.reward)
     options = resolved_options(recipe.features)
     return recipe.model_copy(update={"features": recipe.features.model_copy(update={"options": options})})
@@ -337,7 +337,8 @@ def _resolved(what: str, registry: Mapping[str, type[BaseModel]], name: str, set
     try:
         return registry[name].model_validate(settings).model_dump()
     except ValidationError as error:
-        raise ValueError("; ".join(_explain(problem, _known_keys()) for problem in error.errors())) from error
+        # Its keys are told from here on, so that where others stand would mislead.
+        raise ValueError(explained(error, dict.fromkeys(_places(), ()))) from error
 
 
 def _resolved_kind(what: str, registry: Mapping[str, type[BaseModel]], value: Mapping[str, Any]) -> dict[str, Any]:
@@ -346,42 +347,8 @@ def _resolved_kind(what: str, registry: Mapping[str, type[BaseModel]], value: Ma
     return {"kind": kind, **_resolved(what, registry, str(kind), settings)}
 
 
-def refused_recipe(origin: str, error: ValidationError, known: Sequence[str] = ()) -> ConfigError:
-    """Return what is wrong with a recipe.
-
-    Args:
-        origin: What it is called.
-        error: What its model found.
-        known: Keys that a misspelt one may have meant.
-    """
-    return ConfigError(f"recipe {origin}: " + "; ".join(_explain(problem, known) for problem in error.errors()))
-
-
-def _explain(problem: Any, known: Sequence[str]) -> str:
-    place = [str(part) for part in problem["loc"]]
-    name = ".".join(place)
-    if problem["type"] == "extra_forbidden":
-        # A key that stands elsewhere is no misspelling.
-        near = [] if place[-1] in known else difflib.get_close_matches(place[-1], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"unknown key {name} (value {problem['input']!r}){hint}"
-    if problem["type"] == "missing":
-        return f"{name} is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    lowered = message if message[:2].isupper() else f"{message[0].lower()}{message[1:]}"
-    # What is wrong with settings together names them itself; their whole would only hide it.
-    return f"{name} is {problem['input']!r}: {lowered}" if place else lowered
-
-
-def _known_keys() -> list[str]:
-    keys: set[str] = set()
-    models: list[Any] = [Recipe, FileData, RegimeData, PlantedEdgeData, *(rules.params for rules in AGENTS.values())]
-    while models:
-        fields = models.pop().model_fields
-        keys.update(fields)
-        models.extend(
-            field.annotation
-            for field in fields.values()
-            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        )
-    return sorted(keys)
+def _places() -> dict[str, list[str]]:
+    """Return where every key of a recipe stands, whichever kinds of data and agent it has."""
+    data: list[type[BaseModel]] = [FileData, RegimeData, PlantedEdgeData]
+    agents = [rules.params for rules in AGENTS.values()]
+    return places_of([("", Recipe), *(("data", model) for model in data), *(("agent", model) for model in agents)])
