@@ -27,6 +27,7 @@ from rich.table import Table
 from stable_baselines3.common.vec_env import VecNormalize
 
 from seawall.agents.sb3_gathering import FeatureSource, GatheringExtractor
+from seawall.agents.schedule import scheduled, share_done
 from seawall.core.protocols import Observation, Policy
 from seawall.core.rows import split_rows
 from seawall.envs.sb3 import SB3VecEnv
@@ -138,7 +139,7 @@ def peer_case(n_envs: int, n_steps: int = 128, falling_over: int = 0, **settings
 
         def update() -> None:
             if falling_over:
-                model.ent_coef = bonus * max(0.0, 1.0 - model.num_timesteps / falling_over)
+                model.ent_coef = scheduled(bonus, "linear", share_done(model.num_timesteps, falling_over))
             model.learn(n_steps * n_envs, reset_num_timesteps=False)
 
         return Runner(clock, update, lambda: policy, clock() - started)

@@ -28,7 +28,7 @@ from seawall.agents.zoo.params import ZooParams, check_actions
 from seawall.agents.zoo.policy import ZooPolicy
 from seawall.agents.zoo.randomness import OwnRandomness
 from seawall.agents.zoo.saved import load_model_state, model_state
-from seawall.agents.zoo.tally import Tally
+from seawall.agents.zoo.tally import Tally, diverged
 from seawall.core.errors import ConfigError, InvariantError
 from seawall.core.market import Market
 from seawall.nets.params import NetworkParams
@@ -136,31 +136,31 @@ class Zoo:
         self.model.logger.dump(self.steps)
 
     def _learn(self) -> None:
-        model: Any = self.model
         try:
             if isinstance(self.model, OnPolicyAlgorithm):
-                model.collect_rollouts(model.env, self._tally, model.rollout_buffer, n_rollout_steps=model.n_steps)
-                model._update_current_progress_remaining(model.num_timesteps, self.total_steps)
-                model.train()
+                self._rollout_round()
             else:
                 self._replay_round()
         except ValueError as error:
             # The library finds out that weights are not numbers when it draws actions by them.
             if self._finite():
                 raise
-            raise self._diverged() from error
-        # Now, for the next rollout overwrites the one that did it. What was replayed stays until more is.
-        if isinstance(self.model, OnPolicyAlgorithm) and not self._finite():
-            raise self._diverged()
+            raise self._lost_weights() from error
 
     def _finite(self) -> bool:
         return all(bool(parameter.isfinite().all()) for parameter in self.model.policy.parameters())
 
-    def _diverged(self) -> InvariantError:
-        return InvariantError(
-            f"training diverged at step {self.steps}: weights are not finite; lower learning_rate {self.params.learning_rate} "
-            "or max_gradient_norm, set normalise_reward, or check that the features are finite"
-        )
+    def _lost_weights(self) -> InvariantError:
+        return diverged(self.steps, "weights are not finite", f"learning_rate {self.params.learning_rate}")
+
+    def _rollout_round(self) -> None:
+        model = self.model
+        model.collect_rollouts(model.env, self._tally, model.rollout_buffer, n_rollout_steps=model.n_steps)
+        model._update_current_progress_remaining(model.num_timesteps, self.total_steps)
+        model.train()
+        # Now, for the next rollout overwrites the one that did it. What was replayed stays until more is.
+        if not self._finite():
+            raise self._lost_weights()
 
     def _replay_round(self) -> None:
         model = self.model

@@ -21,6 +21,20 @@ _READABLE = {
 _NEWEST = ("gradient_updates", "learning_rate", "epsilon", "temperature")
 
 
+def diverged(step: int, seen: str, rate: str = "learning_rate") -> InvariantError:
+    """Return that a training diverged, and what to change.
+
+    Args:
+        step: Environment steps so far.
+        seen: What is not finite.
+        rate: The setting to lower first, with its value where that is known.
+    """
+    return InvariantError(
+        f"training diverged at step {step}: {seen}; lower {rate} or max_gradient_norm, set normalise_reward, or check that the "
+        "features are finite"
+    )
+
+
 class Tally(BaseCallback):
     """Counts what happens in the steps of one update.
 
@@ -68,10 +82,7 @@ class Tally(BaseCallback):
                 found[_READABLE.get(name, name)] = float(value)
         bad = [f"{name} {value:.3g}" for name, value in found.items() if name.endswith("loss") and not np.isfinite(value)]
         if bad:
-            raise InvariantError(
-                f"training diverged at step {self.num_timesteps}: {', '.join(bad)}; lower learning_rate or max_gradient_norm, set "
-                "normalise_reward, or check that the features are finite"
-            )
+            raise diverged(self.num_timesteps, ", ".join(bad))
         self.recorded.append(found)
 
     def told(self) -> dict[str, float]:
